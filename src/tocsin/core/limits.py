@@ -5,14 +5,17 @@ Every bound of the system, in one place. Refusals and the rulebook (UN-010) quot
 LOTS_MAX = 2**31 - 1
 """Largest absolute position or hold of one contract, in lots."""
 
-MONEY_MAX = 2**62
-"""Largest absolute amount of one account, in units; the admission bound keeps every sum below it."""
+NOTIONAL_MAX = 2**52
+"""Largest position cap x mark cap of one contract, in units and in valuation units (rule UN-010)."""
+
+CASH_MAX = 2**58
+"""Largest absolute cash of one account in one asset, in units and in valuation units (rule UN-010)."""
 
 ACCOUNT_ID_MAX = 2**48
-POSITIONS_MAX = 256
+POSITIONS_MAX = 64
 """Largest number of contracts one account may hold."""
 
-ASSETS_MAX = 64
+ASSETS_MAX = 16
 CONTRACTS_MAX = 4096
 FACTORS_MAX = 8
 TIERS_MAX = 64
@@ -27,6 +30,6 @@ NOTIONAL_PER_LOT_MIN = 100_000
 PRICE_SCALE = 1_000_000
 """Asset prices are millionths of a valuation unit per unit of the asset."""
 
-PRICE_MAX = 2**50
-MARK_MAX = 2**50
+PRICE_MAX = 2**40
+MARK_MAX = 2**44
 RATE_PPM_MAX = 100 * 1_000_000

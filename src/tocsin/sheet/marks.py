@@ -1,0 +1,76 @@
+"""
+Marks: what is published each cycle (rules MK-010 to MK-016).
+
+A mark per lot `m` and a funding index `F` per contract, both in units of the settlement asset per lot; a price per
+asset in millionths of a valuation unit per unit. A publication that cannot be used is refused per instrument; the last
+good mark stays.
+"""
+
+from enum import IntEnum
+
+import msgspec
+
+from tocsin.core.errors import Reason
+from tocsin.sheet.terms import ContractTerms, Kind, RiskSheet
+
+
+class Grade(IntEnum):
+    """What a mark may be used for: all of them count in equity and requirement, only `FRESH` ones in a plan."""
+
+    FRESH = 0
+    STALE = 1
+    HALTED = 2
+
+
+class Mark(msgspec.Struct, frozen=True, array_like=True):
+    """
+    Mark per lot, funding index per lot, grade, and the log time of the last good publication.
+    """
+
+    mark: int
+    funding: int
+    grade: Grade
+    time_ns: int
+
+
+class Marks(msgspec.Struct, frozen=True, array_like=True):
+    """
+    All marks of one cycle. A contract or asset that was never marked is absent.
+    """
+
+    contracts: dict[int, Mark]
+    prices: dict[int, int]
+
+
+def check_mark(terms: ContractTerms, mark: int, funding: int) -> tuple[int, int, Reason]:
+    """
+    Return the mark and funding index to use and why they differ from what was published (rules MK-011, MK-012).
+
+    A mark of the wrong sign (linear marks are > 0, inverse ones < 0) is refused. A mark or index outside the
+    contract's cap is clamped to it and reported, which halts opening until a new sheet.
+    """
+    if (mark <= 0) if terms.kind == Kind.LINEAR else (mark >= 0):
+        return 0, 0, Reason.MARK_REFUSED
+    cap = terms.mark_cap
+    used, index = max(-cap, min(cap, mark)), max(-cap, min(cap, funding))
+    clamped = used != mark or index != funding
+    return used, index, Reason.MARK_CLAMPED if clamped else Reason.OK
+
+
+def grade_by_age(sheet: RiskSheet, marks: Marks, now_ns: int, halted: frozenset[int]) -> Marks:
+    """
+    Return `marks` with grades for the cycle time `now_ns`: halted contracts, then contracts whose last good mark is
+    older than their `stale_after_ns` (0: never), else as published (rule MK-013).
+    """
+    out = {}
+    for terms in sheet.contracts:
+        entry = marks.contracts.get(terms.id)
+        if entry is None:
+            continue
+        grade = entry.grade
+        if terms.id in halted:
+            grade = Grade.HALTED
+        elif grade == Grade.FRESH and 0 < terms.stale_after_ns < now_ns - entry.time_ns:
+            grade = Grade.STALE
+        out[terms.id] = entry if grade == entry.grade else msgspec.structs.replace(entry, grade=grade)
+    return Marks(out, marks.prices)

@@ -1,0 +1,224 @@
+"""
+The risk sheet: all coefficients that change rarely, in one immutable value with one hash (rules SH-001 to SH-012).
+
+Units: money in the settlement asset's unit `u`, rates in ppm, lots whole, time in nanoseconds, loadings and gap
+charges in valuation units per lot.
+"""
+
+from enum import IntEnum
+
+import msgspec
+
+from tocsin.core.codec import decode, encode
+from tocsin.core.hashing import hash_bytes
+
+
+class Kind(IntEnum):
+    """How a price becomes a mark per lot: linear `m = p x units`, inverse `m = -ceil(K / p)`."""
+
+    LINEAR = 0
+    INVERSE = 1
+
+
+class Combine(IntEnum):
+    """How the tiered and the charge component of one contract are put together."""
+
+    SUM = 0
+    MAX = 1
+
+
+class Preset(IntEnum):
+    """Which level the venue calls its maintenance margin (rule LV-010)."""
+
+    EXCHANGE = 0
+    BROKER = 1
+    CLEARING = 2
+
+
+class LiquidationMode(IntEnum):
+    """`GREEDY` closes what reaches the target; `FULL` closes the account (venue style)."""
+
+    GREEDY = 0
+    FULL = 1
+
+
+class Allocation(IntEnum):
+    """How lots (ADL) or money (loss sharing) are shared out over candidates."""
+
+    PRO_RATA = 0
+    QUEUE = 1
+    WATER_FILLING = 2
+
+
+class Remainder(IntEnum):
+    """Who takes the units that proportional shares leave over (rule WF-010)."""
+
+    ROTATE = 0
+    LAST = 1
+
+
+class Tier(msgspec.Struct, frozen=True, array_like=True):
+    """A bracket: from `lower` (units of notional, first 0) on, each further unit costs `rate_ppm`."""
+
+    lower: int
+    rate_ppm: int
+
+
+class HaircutTier(msgspec.Struct, frozen=True, array_like=True):
+    """From `lower` units of balance on, each further unit loses `haircut_ppm` of its value."""
+
+    lower: int
+    haircut_ppm: int
+
+
+class AssetTerms(msgspec.Struct, frozen=True, array_like=True):
+    """
+    A settlement or collateral asset and its collateral schedule.
+
+    `price_cap` bounds its price (millionths of a valuation unit per unit); `premium_ppm` is added to the value of a
+    negative balance; `stress_ppm` is taken off when the asset is converted to pay a claim.
+    """
+
+    id: int
+    symbol: str
+    decimals: int
+    price_cap: int
+    haircuts: tuple[HaircutTier, ...]
+    premium_ppm: int = 0
+    stress_ppm: int = 0
+
+
+class ContractTerms(msgspec.Struct, frozen=True, array_like=True):
+    """
+    A contract: how it is marked, bounded, margined and liquidated.
+
+    `units` is what one lot is worth per price tick (linear, units of `asset`) or K of `m = -ceil(K / p)` (inverse).
+    `charge_long` and `charge_short` are units per lot. `stale_half_band_ppm` is added to the initial requirement
+    while the mark is not fresh. `capacity_lots` may be sold or bought by force per minute and side; `impact_ppm`
+    bounds the concession on each; `fee_ppm` of the filled value goes to the market's fund. A remainder of a plan
+    below `dust_lots` is closed with it.
+    """
+
+    id: int
+    symbol: str
+    kind: Kind
+    asset: int
+    units: int
+    mark_cap: int
+    position_cap: int
+    tiers: tuple[Tier, ...]
+    charge_long: int = 0
+    charge_short: int = 0
+    combine: Combine = Combine.MAX
+    stale_half_band_ppm: int = 0
+    stale_after_ns: int = 0
+    loadings: tuple[int, ...] = ()
+    own_loading: int = 0
+    gap_charge: int = 0
+    capacity_lots: int = 0
+    impact_ppm: int = 0
+    fee_ppm: int = 0
+    dust_lots: int = 0
+
+
+class LevelFactors(msgspec.Struct, frozen=True, array_like=True):
+    """
+    A component's factor at `initial`, `margin_call`, `liquidation`, `takeover`, in ppm, never rising along that row.
+    """
+
+    initial: int
+    margin_call: int
+    liquidation: int
+    takeover: int
+
+    def as_tuple(self) -> tuple[int, int, int, int]:
+        return (self.initial, self.margin_call, self.liquidation, self.takeover)
+
+
+class CallPolicy(msgspec.Struct, frozen=True, array_like=True):
+    """
+    Margin calls: on or off, the longest deadline, the shortest worth calling for, and z in hundredths.
+    """
+
+    enabled: bool = True
+    deadline_ns: int = 15 * 60 * 10**9
+    t_min_ns: int = 60 * 10**9
+    z_hundredths: int = 329
+
+
+class LiquidationPolicy(msgspec.Struct, frozen=True, array_like=True):
+    """
+    Liquidation: which plan, how long an intent works, how many cycles a cancel may stay unanswered.
+    """
+
+    mode: LiquidationMode = LiquidationMode.GREEDY
+    intent_life_ns: int = 60 * 10**9
+    cancel_grace_cycles: int = 3
+
+
+class WaterfallPolicy(msgspec.Struct, frozen=True, array_like=True):
+    """
+    Loss policy: draw caps of the funds per cycle (ppm of balance), how lots and money are shared, remainder,
+    and after how many cycles the default account's lots go to ADL.
+    """
+
+    market_draw_cap_ppm: int = 250_000
+    global_draw_cap_ppm: int = 1_000_000
+    lots: Allocation = Allocation.PRO_RATA
+    money: Allocation = Allocation.WATER_FILLING
+    remainder: Remainder = Remainder.ROTATE
+    adl_after_cycles: int = 12
+
+
+class CyclePolicy(msgspec.Struct, frozen=True, array_like=True):
+    """
+    The nominal cycle and after how many of them a late open counts as an outage.
+    """
+
+    nominal_ns: int = 60 * 10**9
+    late_cycles: int = 3
+
+
+class RiskSheet(msgspec.Struct, frozen=True, array_like=True):
+    """
+    Everything published rarely. Content-addressed: `hash_sheet` is its name.
+
+    `tiered` and `charge` are the factors of the two components; `hysteresis_ppm` is what an account must have above
+    the requirement of a level, per level from `initial` to `takeover`, to leave it again.
+    """
+
+    name: str
+    preset: Preset
+    assets: tuple[AssetTerms, ...]
+    contracts: tuple[ContractTerms, ...]
+    tiered: LevelFactors
+    charge: LevelFactors
+    hysteresis_ppm: tuple[int, int, int, int]
+    calls: CallPolicy = CallPolicy()
+    liquidation: LiquidationPolicy = LiquidationPolicy()
+    waterfall: WaterfallPolicy = WaterfallPolicy()
+    cycle: CyclePolicy = CyclePolicy()
+
+
+def encode_sheet(sheet: RiskSheet) -> bytes:
+    """
+    Return the canonical bytes of a sheet.
+    """
+    return encode(sheet)
+
+
+def decode_sheet(data: bytes) -> RiskSheet:
+    """
+    Return the sheet of canonical bytes.
+
+    Raises:
+        CodecError: Not a canonical sheet.
+    """
+    return decode(data, RiskSheet)
+
+
+def hash_sheet(sheet: RiskSheet) -> bytes:
+    """
+    Return the sheet's name: SHA-256 over its canonical bytes (rule SH-001).
+    """
+    return hash_bytes(b"sheet", encode(sheet))

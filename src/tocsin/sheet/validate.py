@@ -1,0 +1,178 @@
+"""
+Check a risk sheet before it is published: bounds, order, convexity, nesting (rules SH-002 to SH-012).
+
+A sheet that fails is refused as a whole with one message that names field, value and bound.
+"""
+
+from collections.abc import Iterable
+
+from tocsin.core import limits
+from tocsin.core.errors import SheetError
+from tocsin.core.integers import PPM
+from tocsin.sheet.terms import AssetTerms, ContractTerms, LevelFactors, RiskSheet
+
+
+def _require(ok: bool, field: str, value: object, accepted: str) -> None:
+    if not ok:
+        raise SheetError(f"{field} must be {accepted}, was {value!r}")
+
+
+def _between(field: str, value: int, low: int, high: int) -> None:
+    _require(low <= value <= high, field, value, f"between {low} and {high}")
+
+
+def _unique(field: str, ids: Iterable[int]) -> None:
+    seen: dict[int, bool] = {}
+    for value in ids:
+        _require(value not in seen, field, value, "unique: identifiers are never used twice")
+        seen[value] = True
+
+
+def validate_sheet(sheet: RiskSheet) -> RiskSheet:
+    """
+    Return `sheet` unchanged if every bound holds.
+
+    Raises:
+        SheetError: The first bound that does not hold, with field, value and what is accepted.
+    """
+    _require(1 <= len(sheet.name) <= 64, "name", sheet.name, "1 to 64 characters")
+    _require(1 <= len(sheet.assets) <= limits.ASSETS_MAX, "assets", len(sheet.assets), f"1 to {limits.ASSETS_MAX} entries")
+    _require(len(sheet.contracts) <= limits.CONTRACTS_MAX, "contracts", len(sheet.contracts), f"at most {limits.CONTRACTS_MAX}")
+    _unique("assets[].id", (a.id for a in sheet.assets))
+    _unique("contracts[].id", (c.id for c in sheet.contracts))
+    for asset in sheet.assets:
+        _validate_asset(asset)
+    _validate_factors("tiered", sheet.tiered)
+    _validate_factors("charge", sheet.charge)
+    for i, value in enumerate(sheet.hysteresis_ppm):
+        _between(f"hysteresis_ppm[{i}]", value, 0, PPM)
+    prices = {a.id: a.price_cap for a in sheet.assets}
+    for contract in sheet.contracts:
+        _validate_contract(sheet, contract, prices)
+    _validate_policies(sheet)
+    return sheet
+
+
+def _validate_asset(asset: AssetTerms) -> None:
+    at = f"assets[{asset.id}]"
+    _between(f"{at}.id", asset.id, 0, 2**15 - 1)
+    _require(1 <= len(asset.symbol) <= 32, f"{at}.symbol", asset.symbol, "1 to 32 characters")
+    _between(f"{at}.decimals", asset.decimals, 0, 18)
+    _between(f"{at}.price_cap", asset.price_cap, 1, limits.PRICE_MAX)
+    _between(f"{at}.premium_ppm", asset.premium_ppm, 0, limits.RATE_PPM_MAX)
+    _between(f"{at}.stress_ppm", asset.stress_ppm, 0, PPM - 1)
+    _require(1 <= len(asset.haircuts) <= limits.TIERS_MAX, f"{at}.haircuts", len(asset.haircuts), f"1 to {limits.TIERS_MAX} tiers")
+    _require(asset.haircuts[0].lower == 0, f"{at}.haircuts[0].lower", asset.haircuts[0].lower, "0")
+    for i, tier in enumerate(asset.haircuts):
+        _between(f"{at}.haircuts[{i}].haircut_ppm", tier.haircut_ppm, 0, PPM)
+        if i:
+            before = asset.haircuts[i - 1]
+            _require(tier.lower > before.lower, f"{at}.haircuts[{i}].lower", tier.lower, f"above {before.lower}")
+            # Concave: each further unit is worth no more than the one before (DESIGN 1).
+            _between(f"{at}.haircuts[{i}].haircut_ppm", tier.haircut_ppm, before.haircut_ppm, PPM)
+
+
+def _validate_factors(name: str, factors: LevelFactors) -> None:
+    values = factors.as_tuple()
+    names = ("initial", "margin_call", "liquidation", "takeover")
+    for i, value in enumerate(values):
+        _between(f"{name}.{names[i]}", value, 0, limits.RATE_PPM_MAX)
+        if i:
+            _require(value <= values[i - 1], f"{name}.{names[i]}", value, f"at most {name}.{names[i - 1]} = {values[i - 1]}: levels are nested")
+
+
+def _validate_contract(sheet: RiskSheet, contract: ContractTerms, prices: dict[int, int]) -> None:
+    at = f"contracts[{contract.id}]"
+    _between(f"{at}.id", contract.id, 0, limits.CONTRACTS_MAX - 1)
+    _require(1 <= len(contract.symbol) <= 32, f"{at}.symbol", contract.symbol, "1 to 32 characters")
+    _require(contract.asset in prices, f"{at}.asset", contract.asset, f"one of assets {sorted(prices)}")
+    _between(f"{at}.units", contract.units, 1, 2**60)
+    _between(f"{at}.mark_cap", contract.mark_cap, limits.NOTIONAL_PER_LOT_MIN, limits.MARK_MAX)
+    _between(f"{at}.position_cap", contract.position_cap, 1, limits.LOTS_MAX)
+    notional = contract.position_cap * contract.mark_cap
+    _require(notional <= limits.NOTIONAL_MAX, f"{at}.position_cap x mark_cap", notional, f"at most {limits.NOTIONAL_MAX} units")
+    valued = notional * prices[contract.asset] // limits.PRICE_SCALE
+    _require(valued <= limits.NOTIONAL_MAX, f"{at}.position_cap x mark_cap x price_cap", valued, f"at most {limits.NOTIONAL_MAX} valuation units")
+    _validate_tiers(at, contract)
+    for name in ("charge_long", "charge_short"):
+        _between(f"{at}.{name}", getattr(contract, name), 0, contract.mark_cap * 4)
+    _between(f"{at}.stale_half_band_ppm", contract.stale_half_band_ppm, 0, PPM)
+    _between(f"{at}.stale_after_ns", contract.stale_after_ns, 0, 10**18)
+    _require(len(contract.loadings) <= limits.FACTORS_MAX, f"{at}.loadings", len(contract.loadings), f"at most {limits.FACTORS_MAX} factors")
+    for i, value in enumerate(contract.loadings):
+        _between(f"{at}.loadings[{i}]", value, -limits.MARK_MAX, limits.MARK_MAX)
+    _between(f"{at}.own_loading", contract.own_loading, 0, limits.MARK_MAX)
+    _between(f"{at}.gap_charge", contract.gap_charge, 0, limits.MARK_MAX)
+    _between(f"{at}.capacity_lots", contract.capacity_lots, 0, limits.LOTS_MAX)
+    _between(f"{at}.impact_ppm", contract.impact_ppm, 0, PPM)
+    _between(f"{at}.fee_ppm", contract.fee_ppm, 0, PPM)
+    _between(f"{at}.dust_lots", contract.dust_lots, 0, contract.position_cap)
+    _validate_cost(sheet, contract, at)
+
+
+def _validate_tiers(at: str, contract: ContractTerms) -> None:
+    tiers = contract.tiers
+    _require(1 <= len(tiers) <= limits.TIERS_MAX, f"{at}.tiers", len(tiers), f"1 to {limits.TIERS_MAX} tiers")
+    _require(tiers[0].lower == 0, f"{at}.tiers[0].lower", tiers[0].lower, "0")
+    for i, tier in enumerate(tiers):
+        low = tiers[i - 1].rate_ppm if i else 0
+        # Convex: rates never fall (DESIGN 1). A margin above the notional itself is allowed for no contract.
+        _between(f"{at}.tiers[{i}].rate_ppm", tier.rate_ppm, low, PPM)
+        if i:
+            _between(f"{at}.tiers[{i}].lower", tier.lower, tiers[i - 1].lower + 1, limits.NOTIONAL_MAX)
+
+
+def _validate_cost(sheet: RiskSheet, contract: ContractTerms, at: str) -> None:
+    """
+    Refuse a contract that would cost more to liquidate than its liquidation requirement frees (rule SH-010).
+    """
+    rate = contract.tiers[0].rate_ppm * sheet.tiered.liquidation // PPM
+    cost = contract.fee_ppm + contract.impact_ppm
+    _require(cost <= rate, f"{at}.fee_ppm + impact_ppm", cost, f"at most {rate}, the first tier's rate at the liquidation level")
+
+
+def _validate_policies(sheet: RiskSheet) -> None:
+    calls, liquidation, waterfall, cycle = sheet.calls, sheet.liquidation, sheet.waterfall, sheet.cycle
+    _between("calls.deadline_ns", calls.deadline_ns, 1, 10**15)
+    _between("calls.t_min_ns", calls.t_min_ns, 0, calls.deadline_ns)
+    _between("calls.z_hundredths", calls.z_hundredths, 1, 10_000)
+    _between("liquidation.intent_life_ns", liquidation.intent_life_ns, 1, 10**15)
+    _between("liquidation.cancel_grace_cycles", liquidation.cancel_grace_cycles, 1, 10_000)
+    _between("waterfall.market_draw_cap_ppm", waterfall.market_draw_cap_ppm, 0, PPM)
+    _between("waterfall.global_draw_cap_ppm", waterfall.global_draw_cap_ppm, 0, PPM)
+    _between("waterfall.adl_after_cycles", waterfall.adl_after_cycles, 0, 10**6)
+    _between("cycle.nominal_ns", cycle.nominal_ns, 1, 10**15)
+    _between("cycle.late_cycles", cycle.late_cycles, 1, 10**6)
+
+
+def check_successor(old: RiskSheet, new: RiskSheet) -> RiskSheet:
+    """
+    Return `new` if it may follow `old` while positions are open (rule SH-011).
+
+    Every asset and contract stays, with the same kind, asset and units; caps never shrink, so that what was admitted
+    stays admitted.
+
+    Raises:
+        SheetError: Field, value and what is accepted.
+    """
+    validate_sheet(new)
+    assets = {a.id: a for a in new.assets}
+    for asset in old.assets:
+        at = f"assets[{asset.id}]"
+        after = assets.get(asset.id)
+        if after is None:
+            raise SheetError(f"{at} must stay in the sheet, was missing")
+        _require(after.symbol == asset.symbol, f"{at}.symbol", after.symbol, repr(asset.symbol))
+        _require(after.price_cap >= asset.price_cap, f"{at}.price_cap", after.price_cap, f"at least {asset.price_cap}")
+    contracts = {c.id: c for c in new.contracts}
+    for contract in old.contracts:
+        at = f"contracts[{contract.id}]"
+        later = contracts.get(contract.id)
+        if later is None:
+            raise SheetError(f"{at} must stay in the sheet, was missing")
+        for name in ("symbol", "kind", "asset", "units"):
+            _require(getattr(later, name) == getattr(contract, name), f"{at}.{name}", getattr(later, name), repr(getattr(contract, name)))
+        for name in ("mark_cap", "position_cap"):
+            _require(getattr(later, name) >= getattr(contract, name), f"{at}.{name}", getattr(later, name), f"at least {getattr(contract, name)}")
+    return new
+
