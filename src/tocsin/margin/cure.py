@@ -1,0 +1,48 @@
+"""
+What cures a margin call: the exact quantity of each eligible asset (rules MC-003 to MC-005).
+"""
+
+from tocsin.margin.requirement import MARGIN_CALL, compute_exit
+from tocsin.margin.state import AccountState
+from tocsin.margin.valuation import EQUITY_SCALE, Valuation, compute_balances, compute_equity, value_balance
+
+
+def compute_shortfall(account: AccountState, valuation: Valuation) -> int:
+    """
+    Return what equity lacks to leave the `margin_call` level, in valuation units, >= 0: the amount of a call.
+    """
+    return max(0, compute_exit(account, valuation, MARGIN_CALL) - compute_equity(account, valuation))
+
+
+def cure_quantity(account: AccountState, valuation: Valuation, asset: int) -> int | None:
+    """
+    Return the least whole units of `asset` whose deposit lifts equity to the exit of `margin_call`, or None if none
+    does (no price, or a schedule that stops counting).
+
+    Rounded up; one unit less would not do. With haircut tiers the deposit is valued at the tiers it reaches.
+    """
+    terms, price = valuation.assets[asset], valuation.prices[asset]
+    owed = valuation.price_owed(asset)
+    balances = compute_balances(account, valuation)
+    exact = sum(
+        value_balance(valuation.assets[a], valuation.prices[a], valuation.price_owed(a), b) for a, b in balances.items()
+    )
+    need = compute_exit(account, valuation, MARGIN_CALL) * EQUITY_SCALE
+    if exact >= need:
+        return 0
+    have = balances.get(asset, 0)
+    base = exact - value_balance(terms, price, owed, have)
+
+    def enough(units: int) -> bool:
+        return base + value_balance(terms, price, owed, have + units) >= need
+
+    high = 1
+    while not enough(high):
+        high *= 2
+        if high > 2**80:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high

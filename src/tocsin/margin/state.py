@@ -1,0 +1,58 @@
+"""
+What margin functions read of one account.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+
+class Level(IntEnum):
+    """The lowest level an account has fallen below; levels are nested (rule LV-001)."""
+
+    CALM = 0
+    INITIAL = 1
+    MARGIN_CALL = 2
+    LIQUIDATION = 3
+    TAKEOVER = 4
+    BANKRUPTCY = 5
+
+
+class Mode(IntEnum):
+    """How an account is margined: `CROSS`, `ISOLATED` (one contract only), or `EXTERNAL` (unmargined, DESIGN 2.3)."""
+
+    CROSS = 0
+    ISOLATED = 1
+    EXTERNAL = 2
+
+
+@dataclass(slots=True)
+class AccountState:
+    """
+    One account.
+
+    `cash` and `in_transit` are units per asset (in transit: leaving, >= 0, no longer part of equity); `positions`
+    are (signed lots, signed entry sum in units) per contract, never zero lots; `holds` are the largest (bid, ask) lots
+    resting per contract, both >= 0.
+    """
+
+    id: int
+    root: int
+    mode: Mode = Mode.CROSS
+    level: Level = Level.CALM
+    cash: dict[int, int] = field(default_factory=dict[int, int])
+    in_transit: dict[int, int] = field(default_factory=dict[int, int])
+    positions: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
+    holds: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
+
+    def copy(self) -> "AccountState":
+        """Return an independent copy."""
+        return AccountState(
+            self.id,
+            self.root,
+            self.mode,
+            self.level,
+            dict(self.cash),
+            dict(self.in_transit),
+            dict(self.positions),
+            dict(self.holds),
+        )
