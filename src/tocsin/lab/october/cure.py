@@ -8,7 +8,7 @@ from hashlib import sha256
 from tocsin.core.integers import PPM
 
 _DELAY_DECILES_S = (0, 25, 54, 86, 123, 166, 220, 289, 386, 553, 1105)
-"""Deciles of the delay before the minimum is added: an exponential of mean 240 s, its top decile cut at 1105 s."""
+"""Deciles of the delay beyond the minimum: an exponential of mean 240 s, cut at its 99 % point."""
 
 
 @dataclass(frozen=True, slots=True)
