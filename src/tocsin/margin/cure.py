@@ -4,7 +4,14 @@ What cures a margin call: the exact quantity of each eligible asset (rules MC-00
 
 from tocsin.margin.requirement import MARGIN_CALL, compute_exit
 from tocsin.margin.state import AccountState
-from tocsin.margin.valuation import EQUITY_SCALE, Valuation, compute_balances, compute_equity, value_balance
+from tocsin.margin.valuation import (
+    EQUITY_SCALE,
+    Valuation,
+    compute_balances,
+    compute_equity,
+    value_balance,
+    value_balances,
+)
 
 
 def compute_shortfall(account: AccountState, valuation: Valuation) -> int:
@@ -24,9 +31,7 @@ def cure_quantity(account: AccountState, valuation: Valuation, asset: int) -> in
     terms, price = valuation.assets[asset], valuation.prices[asset]
     owed = valuation.price_owed(asset)
     balances = compute_balances(account, valuation)
-    exact = sum(
-        value_balance(valuation.assets[a], valuation.prices[a], valuation.price_owed(a), b) for a, b in balances.items()
-    )
+    exact = value_balances(balances, valuation)
     need = compute_exit(account, valuation, MARGIN_CALL) * EQUITY_SCALE
     if exact >= need:
         return 0

@@ -41,7 +41,9 @@ def assess(account: AccountState, valuation: Valuation) -> Assessment:
         level = Level.BANKRUPTCY
     if account.mode == Mode.EXTERNAL:
         level = Level.CALM
-    return Assessment(equity, raw, (needs[0], needs[1], needs[2], needs[3]), (exits[0], exits[1], exits[2], exits[3]), level)
+    return Assessment(
+        equity, raw, (needs[0], needs[1], needs[2], needs[3]), (exits[0], exits[1], exits[2], exits[3]), level
+    )
 
 
 def compute_level(account: AccountState, valuation: Valuation) -> Level:

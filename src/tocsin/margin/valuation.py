@@ -108,7 +108,12 @@ class Valuation:
         Return a valuation in which `contract` has another mark per lot and all else is the same.
         """
         other = object.__new__(Valuation)
-        other.sheet, other.marks, other.assets, other.prices = self.sheet, self.marks, self.assets, self.prices
+        other.sheet, other.marks, other.assets, other.prices = (
+            self.sheet,
+            self.marks,
+            self.assets,
+            self.prices,
+        )
         line = self.lines[contract]
         other.lines = dict(self.lines)
         other.lines[contract] = line._replace(mark=mark, net=mark - line.funding, notional=abs(mark))
@@ -150,17 +155,23 @@ def value_balance(terms: AssetTerms, price: int, price_owed: int, balance: int) 
     return total * price
 
 
+def value_balances(balances: dict[int, int], valuation: Valuation) -> int:
+    """
+    Return the value of balances under the collateral schedules, in valuation units x `EQUITY_SCALE`, exact.
+    """
+    total = 0
+    for asset, balance in balances.items():
+        if balance:
+            owed = valuation.price_owed(asset)
+            total += value_balance(valuation.assets[asset], valuation.prices[asset], owed, balance)
+    return total
+
+
 def compute_equity(account: AccountState, valuation: Valuation) -> int:
     """
     Return equity under the collateral schedules, in valuation units, rounded down once (rule EQ-004).
     """
-    total = 0
-    for asset, balance in compute_balances(account, valuation).items():
-        if balance:
-            total += value_balance(
-                valuation.assets[asset], valuation.prices[asset], valuation.price_owed(asset), balance
-            )
-    return total // EQUITY_SCALE
+    return value_balances(compute_balances(account, valuation), valuation) // EQUITY_SCALE
 
 
 def compute_raw_equity(account: AccountState, valuation: Valuation) -> int:

@@ -1,0 +1,317 @@
+"""
+`PlainStore`: the account store as an executable specification, in Python integers (rules AC-001 to AC-012).
+
+Read it beside the rulebook: each method of `_apply_*` is one row kind. It is exact and slow on purpose.
+"""
+
+from tocsin.accounts.booking import book_fill
+from tocsin.accounts.leaf import decode_leaf, encode_leaf
+from tocsin.accounts.store import Results, RowKind, Rows
+from tocsin.core.errors import InvariantBroken, Reason
+from tocsin.core.limits import CASH_MAX, LOTS_MAX, POSITIONS_MAX, PRICE_SCALE
+from tocsin.margin.levels import compute_level
+from tocsin.margin.requirement import (
+    INITIAL,
+    SCALE,
+    compute_requirement,
+    contract_requirement,
+    sum_requirement,
+)
+from tocsin.margin.state import AccountState, Level, Mode
+from tocsin.margin.valuation import (
+    EQUITY_SCALE,
+    Line,
+    Valuation,
+    compute_balances,
+    compute_equity,
+    value_balance,
+    value_balances,
+)
+
+Result = tuple[Reason, int, int]
+
+
+class PlainStore:
+    """
+    Accounts in a dictionary. With `bounded=False` (the ClearingHouse's own accounts) no cap applies.
+    """
+
+    def __init__(self, valuation: Valuation, *, bounded: bool = True) -> None:
+        self._accounts: dict[int, AccountState] = {}
+        self._valuation = valuation
+        self._bounded = bounded
+        self._handlers = {
+            RowKind.CASH: self._apply_cash,
+            RowKind.TRADE: self._apply_trade,
+            RowKind.WITHDRAW: self._apply_withdraw,
+            RowKind.RELEASE: self._apply_release,
+            RowKind.RECALL: self._apply_recall,
+            RowKind.HOLD: self._apply_hold,
+            RowKind.CHECK: self._apply_check,
+            RowKind.TAKE: self._apply_take,
+        }
+
+    def apply(self, rows: Rows) -> Results:
+        """Apply rows in order; a refused row changes nothing."""
+        out = Results()
+        for kind, ident, key, a, b, c, d in zip(
+            rows.kind, rows.account, rows.key, rows.a, rows.b, rows.c, rows.d, strict=True
+        ):
+            if kind == RowKind.OPEN:
+                out.add(*self._apply_open(ident, a, b))
+                continue
+            account = self._accounts.get(ident)
+            if account is None:
+                out.add(Reason.UNKNOWN_ACCOUNT)
+                continue
+            out.add(*self._handlers[RowKind(kind)](account, key, a, b, c, d))
+        return out
+
+    def set_valuation(self, valuation: Valuation) -> None:
+        """Set sheet and marks of the cycle; no account changes."""
+        self._valuation = valuation
+
+    def crossings(self, accounts: list[int] | None = None) -> list[tuple[int, Level, Level]]:
+        """Set levels from equity and requirement; return the changes, ascending by account."""
+        out: list[tuple[int, Level, Level]] = []
+        valuation = self._valuation
+        for ident in sorted(self._accounts) if accounts is None else accounts:
+            account = self._accounts.get(ident)
+            if account is None:
+                continue
+            level = compute_level(account, valuation)
+            if level != account.level:
+                out.append((ident, account.level, level))
+                account.level = level
+        return out
+
+    def read(self, account: int) -> AccountState | None:
+        """Return one account; the caller must not change it."""
+        return self._accounts.get(account)
+
+    def accounts(self) -> list[int]:
+        """Return all account ids, ascending."""
+        return sorted(self._accounts)
+
+    def leaves(self, accounts: list[int]) -> list[bytes]:
+        """Return leaf bytes in the order asked for."""
+        return [encode_leaf(self._accounts[a]) for a in accounts]
+
+    def load(self, leaves: list[bytes]) -> None:
+        """Add accounts from leaf bytes."""
+        for data in leaves:
+            account = decode_leaf(data)
+            self._accounts[account.id] = account
+
+    # One method a row kind. Each returns (reason, x, y) and changes nothing unless the reason is OK.
+
+    def _apply_open(self, ident: int, root: int, mode: int) -> Result:
+        if ident in self._accounts:
+            return Reason.ACCOUNT_EXISTS, 0, 0
+        self._accounts[ident] = AccountState(ident, root, Mode(mode))
+        return Reason.OK, 0, 0
+
+    def _apply_cash(
+        self, account: AccountState, asset: int, amount: int, _b: int, _c: int, _d: int
+    ) -> Result:
+        if asset not in self._valuation.assets:
+            return Reason.UNKNOWN_ASSET, 0, 0
+        after = account.cash.get(asset, 0) + amount
+        if self._bounded and amount > 0 and not self._cash_fits(asset, after):
+            return Reason.ADMISSION_BOUND, abs(after), CASH_MAX
+        self._set_cash(account, asset, after)
+        return Reason.OK, after, 0
+
+    def _apply_trade(
+        self, account: AccountState, contract: int, lots: int, value: int, bid: int, ask: int
+    ) -> Result:
+        line = self._valuation.lines.get(contract)
+        if line is None:
+            return Reason.UNKNOWN_CONTRACT, 0, 0
+        held, entry = account.positions.get(contract, (0, 0))
+        booked = book_fill(held, entry, lots, value, line.funding)
+        cash = account.cash.get(line.asset, 0) + booked.cash
+        if self._bounded:
+            reason = self._admit(account, line, contract, lots, value, booked.lots, cash)
+            if reason:
+                return reason, 0, 0
+        if booked.lots:
+            account.positions[contract] = (booked.lots, booked.entry)
+        else:
+            if booked.entry:
+                raise InvariantBroken(f"account {account.id}: entry sum {booked.entry} left without lots")
+            account.positions.pop(contract, None)
+        self._set_cash(account, line.asset, cash)
+        if bid >= 0 or ask >= 0:
+            old = account.holds.get(contract, (0, 0))
+            self._set_hold(account, contract, bid if bid >= 0 else old[0], ask if ask >= 0 else old[1])
+        return Reason.OK, booked.lots, booked.cash
+
+    def _admit(
+        self, account: AccountState, line: Line, contract: int, lots: int, value: int, after: int, cash: int
+    ) -> Reason:
+        """
+        Say whether a fill may be booked so that every later sum stays inside int64 (rule UN-010).
+        """
+        if abs(value) > abs(lots) * line.terms.mark_cap:
+            return Reason.OUT_OF_RANGE
+        if abs(after) > line.terms.position_cap and abs(after) > abs(after - lots):
+            return Reason.POSITION_CAP
+        if contract not in account.positions:
+            if account.mode == Mode.ISOLATED and account.positions:
+                return Reason.CONTRACT_NOT_ALLOWED
+            if len(account.positions) >= POSITIONS_MAX:
+                return Reason.POSITIONS_MAX
+        return Reason.OK if self._cash_fits(line.asset, cash) else Reason.ADMISSION_BOUND
+
+    def _cash_fits(self, asset: int, cash: int) -> bool:
+        valued = abs(cash) * self._valuation.assets[asset].price_cap // PRICE_SCALE
+        return max(abs(cash), valued) <= CASH_MAX
+
+    def _apply_withdraw(
+        self, account: AccountState, asset: int, amount: int, _b: int, _c: int, _d: int
+    ) -> Result:
+        """Move min(wanted, cash, E_c, initial headroom) to in-transit (rule AC-006); x moved, y what was possible."""
+        terms = self._valuation.assets.get(asset)
+        if terms is None:
+            return Reason.UNKNOWN_ASSET, 0, 0
+        possible = min(account.cash.get(asset, 0), compute_balances(account, self._valuation).get(asset, 0))
+        possible = max(0, min(possible, self._headroom(account, asset, possible)))
+        moved = min(amount, possible)
+        if moved == 0:
+            return Reason.INSUFFICIENT_MARGIN, amount, possible
+        self._set_cash(account, asset, account.cash[asset] - moved)
+        account.in_transit[asset] = account.in_transit.get(asset, 0) + moved
+        return Reason.OK, moved, possible
+
+    def _headroom(self, account: AccountState, asset: int, possible: int) -> int:
+        """
+        Return the most units, at most `possible`, that may leave with equity still at the initial requirement.
+        """
+        if possible <= 0 or not (account.positions or account.holds):
+            if not any(b < 0 for b in account.cash.values()):
+                return possible
+        valuation = self._valuation
+        need = compute_requirement(account, valuation, INITIAL)
+        balances = compute_balances(account, valuation)
+        terms, price = valuation.assets[asset], valuation.prices[asset]
+        have = balances.get(asset, 0)
+        rest = value_balances({**balances, asset: 0}, valuation)
+
+        def stands(units: int) -> bool:
+            value = value_balance(terms, price, valuation.price_owed(asset), have - units)
+            return (rest + value) // EQUITY_SCALE >= need
+
+        if not stands(0):
+            return 0
+        low, high = 0, possible
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if stands(middle) else (low, middle - 1)
+        return low
+
+    def _apply_release(
+        self, account: AccountState, asset: int, amount: int, _b: int, _c: int, _d: int
+    ) -> Result:
+        left = account.in_transit.get(asset, 0) - amount
+        if left < 0:
+            raise InvariantBroken(f"account {account.id}: released {amount}, more than is in transit")
+        if left:
+            account.in_transit[asset] = left
+        else:
+            account.in_transit.pop(asset, None)
+        return Reason.OK, amount, left
+
+    def _apply_recall(self, account: AccountState, asset: int, _a: int, _b: int, _c: int, _d: int) -> Result:
+        moved = account.in_transit.pop(asset, 0)
+        self._set_cash(account, asset, account.cash.get(asset, 0) + moved)
+        return Reason.OK, moved, 0
+
+    def _apply_hold(
+        self, account: AccountState, contract: int, bid: int, ask: int, _c: int, _d: int
+    ) -> Result:
+        line = self._valuation.lines.get(contract)
+        if line is None:
+            return Reason.UNKNOWN_CONTRACT, 0, 0
+        lots = account.positions.get(contract, (0, 0))[0]
+        cap = line.terms.position_cap
+        if not (0 <= bid <= LOTS_MAX and 0 <= ask <= LOTS_MAX):
+            return Reason.OUT_OF_RANGE, max(bid, ask), LOTS_MAX
+        if (bid and lots + bid > cap) or (ask and ask - lots > cap):
+            return Reason.POSITION_CAP, max(lots + bid, ask - lots), cap
+        if contract not in account.holds and len(account.holds) >= POSITIONS_MAX:
+            return Reason.POSITIONS_MAX, 0, 0
+        self._set_hold(account, contract, bid, ask)
+        return Reason.OK, 0, 0
+
+    def _apply_check(
+        self, account: AccountState, contract: int, lots: int, only: int, _c: int, _d: int
+    ) -> Result:
+        """
+        Say whether an order may be placed: it reduces, or equity covers `initial` with it at its worst (rule AC-008).
+
+        x is the requirement with the order, y the equity, in valuation units. b = 1 in the row allows for reducing only.
+        """
+        line = self._valuation.lines.get(contract)
+        if line is None:
+            return Reason.UNKNOWN_CONTRACT, 0, 0
+        held = account.positions.get(contract, (0, 0))[0]
+        bid, ask = account.holds.get(contract, (0, 0))
+        worst = held + bid + lots if lots > 0 else held - ask + lots
+        if abs(worst) > line.terms.position_cap:
+            return Reason.POSITION_CAP, abs(worst), line.terms.position_cap
+        if contract not in account.positions and account.mode == Mode.ISOLATED and account.positions:
+            return Reason.CONTRACT_NOT_ALLOWED, 0, 0
+        equity = compute_equity(account, self._valuation)
+        before = sum_requirement(account, self._valuation, INITIAL)
+        trial = account.copy()
+        trial.holds[contract] = (bid + lots, ask) if lots > 0 else (bid, ask - lots)
+        after = sum_requirement(trial, self._valuation, INITIAL)
+        needed = -(-after // SCALE)
+        if is_reducing(held, worst) and self._no_dearer(line, held, worst):
+            return Reason.OK, needed, equity
+        if only == 1:
+            return Reason.REDUCE_ONLY, needed, equity
+        if (
+            account.mode == Mode.EXTERNAL
+            or (after <= before and is_reducing(held, worst))
+            or equity >= needed
+        ):
+            return Reason.OK, needed, equity
+        return Reason.INSUFFICIENT_MARGIN, needed, equity
+
+    def _no_dearer(self, line: Line, before: int, after: int) -> bool:
+        return contract_requirement(line, self._valuation, after, INITIAL) <= contract_requirement(
+            line, self._valuation, before, INITIAL
+        )
+
+    def _apply_take(self, account: AccountState, contract: int, _a: int, _b: int, _c: int, _d: int) -> Result:
+        """Close at mark: cash gets q x (m - F) - e; x lots, y booked value q x (m - F)."""
+        lots, entry = account.positions.pop(contract, (0, 0))
+        if lots == 0:
+            return Reason.OK, 0, 0
+        line = self._valuation.lines[contract]
+        value = lots * line.net
+        self._set_cash(account, line.asset, account.cash.get(line.asset, 0) + value - entry)
+        return Reason.OK, lots, value
+
+    @staticmethod
+    def _set_cash(account: AccountState, asset: int, amount: int) -> None:
+        if amount:
+            account.cash[asset] = amount
+        else:
+            account.cash.pop(asset, None)
+
+    @staticmethod
+    def _set_hold(account: AccountState, contract: int, bid: int, ask: int) -> None:
+        if bid or ask:
+            account.holds[contract] = (bid, ask)
+        else:
+            account.holds.pop(contract, None)
+
+
+def is_reducing(before: int, after: int) -> bool:
+    """
+    Return whether going from `before` to `after` lots neither grows nor changes sign (rule AC-009).
+    """
+    return abs(after) <= abs(before) and before * after >= 0

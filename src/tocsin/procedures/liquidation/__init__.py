@@ -1,0 +1,3 @@
+"""
+Liquidation: plans and intents (rules LQ-001 to LQ-020). Pure functions; the shard keeps the intents.
+"""
