@@ -6,10 +6,10 @@ and unsigned. Frames start at multiples of 512 bytes, so a write never shares a 
 were acknowledged before it.
 """
 
+import struct
 from collections.abc import Iterator
 from hashlib import sha256
 from struct import Struct
-from struct import error as StructError
 from typing import NamedTuple
 
 from tocsin.core.errors import JournalError, LimitReached
@@ -112,7 +112,7 @@ def encode_record(kind: int, stream: int, payload: bytes) -> bytes:
         raise LimitReached(f"record payload must be at most {RECORD_BYTES_MAX} bytes, was {len(payload)}")
     try:
         record = _pack_record(len(payload), kind, stream) + payload
-    except StructError:
+    except struct.error:
         raise JournalError(
             f"record kind and stream must be 0 to {2**32 - 1}, were {kind} and {stream}"
         ) from None

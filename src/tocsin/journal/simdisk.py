@@ -152,7 +152,8 @@ class SimDisk:
         choose = self.random.random
         length = len(node.durable)
         if len(node.seen) != length:
-            length = self.random.choice((length, len(node.seen), self.random.randint(0, len(node.seen))))
+            low, high = sorted((length, len(node.seen)))
+            length = self.random.choice((low, high, self.random.randint(low, high)))
         kept = bytearray(length)
         kept[: len(node.durable)] = node.durable[:length]
         whole = self.random.choice((0.0, 0.1, 0.5, 0.9, 1.0))
