@@ -64,7 +64,8 @@ def print_table(title: str, columns: Sequence[tuple[str, str]], rows: Iterable[S
         table.add_column(heading, justify="right" if justify == "right" else "left", no_wrap=True)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console(highlight=False).print(table)
+    # A pipe has no width: a file must not lose columns because a terminal would.
+    Console(highlight=False, width=None if sys.stdout.isatty() else 500).print(table)
 
 
 def _encode_other(value: Any) -> Any:
