@@ -11,10 +11,11 @@ from cyclopts import App, CycloptsError, Parameter
 
 from tocsin import __version__
 from tocsin.cli.bench import bench
+from tocsin.cli.conform import conform
 from tocsin.cli.output import Exit, UsageError, print_error
 from tocsin.core.errors import InvariantBroken, TocsinError
 
-VERBS: tuple[Callable[..., int], ...] = (bench,)
+VERBS: tuple[Callable[..., int], ...] = (conform, bench)
 """Every verb, in the order of `tocsin --help`: import its function above and add it here."""
 
 _HELP = (

@@ -27,7 +27,7 @@ class OtherRemainder(IntEnum):
 
 AnyRemainder = Remainder | OtherRemainder
 """
-`Remainder.ROTATE`: one unit each, from position `first_extra` modulo the count of claimants whose share broke.
+`Remainder.ROTATE`: one unit each, from position `first_extra` modulo the number of broken shares.
 `Remainder.LAST`: the last claimant up to its limit, then the one before it (WF-010 to WF-012).
 """
 

@@ -1,0 +1,49 @@
+"""
+Which mechanism goes through which door: the one list.
+
+A door is asked in order; the first that accepts a case runs it. What no door accepts is skipped by name.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from tocsin.conform.core_prices import (
+    accepts_price_case,
+    run_bankruptcy_price,
+    run_insurance_delta,
+    run_liquidation_price,
+    run_tiers,
+)
+from tocsin.conform.core_shares import run_loss_socialisation, run_water_filling
+from tocsin.conform.inputs import Inputs
+from tocsin.conform.venue_door import accepts_vega_price, run_vega_price
+
+CORE, VENUE = "core", "venue"
+
+
+def _accept_all(inputs: Inputs) -> str:  # noqa: ARG001 - one form for all
+    return ""
+
+
+class Route(NamedTuple):
+    """
+    One way through a door: the function that computes outputs, and one that says why a case is not for it.
+    """
+
+    door: str
+    run: Callable[[Inputs], dict[str, Any]]
+    refuse: Callable[[Inputs], str] = _accept_all
+
+
+ROUTES: dict[str, tuple[Route, ...]] = {
+    "tiered_maintenance_with_deduction": (Route(CORE, run_tiers),),
+    "capped_pro_rata_water_filling": (Route(CORE, run_water_filling),),
+    "loss_socialisation": (Route(CORE, run_loss_socialisation),),
+    "bankruptcy_price_quote_quantums": (Route(CORE, run_bankruptcy_price),),
+    "insurance_fund_delta": (Route(CORE, run_insurance_delta),),
+    "liquidation_price_identity": (
+        Route(CORE, run_liquidation_price, accepts_price_case),
+        Route(VENUE, run_vega_price, accepts_vega_price),
+    ),
+}
+"""Mechanism to its routes, in the order in which they are asked."""
