@@ -83,9 +83,7 @@ def load_bars() -> dict[str, tuple[Bar, ...]]:
     """
     out: dict[str, list[Bar]] = {}
     for row in _rows("october_bars.csv.gz"):
-        values = [
-            int(row[name]) for name in ("start_s", "seconds", "open", "high", "low", "close", "volume_usd")
-        ]
+        values = [int(row[name]) for name in ("start_s", "seconds", "open", "high", "low", "close", "volume_usd")]
         out.setdefault(row["symbol"], []).append(Bar(*values))
     return {symbol: tuple(bars) for symbol, bars in out.items()}
 

@@ -13,8 +13,9 @@ from random import Random
 
 from tocsin.lab.october.bars import Bar
 
-WALK_PPM = 300_000
-"""Size of the walk: standard deviation of a free walk over the whole bar, as a share of the bar's range."""
+WALK_PPM = 626_657
+"""Standard deviation of a free walk over a whole bar, as a share of the bar's range: sqrt(pi / 8), for which the
+expected range of a free Brownian walk is the bar's own."""
 
 TOGETHER_PPM = 800_000
 """Share of contracts that follow the common order and place of extremes."""

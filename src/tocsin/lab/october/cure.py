@@ -53,9 +53,7 @@ class CureModel:
             Delay and amount; the amount (rounded down) is all the owner ever adds, over all calls.
         """
         digest = sha256(
-            b"tocsin.october.cure"
-            + self.seed.to_bytes(8, "little", signed=True)
-            + account.to_bytes(8, "little")
+            b"tocsin.october.cure" + self.seed.to_bytes(8, "little", signed=True) + account.to_bytes(8, "little")
         ).digest()
         if int.from_bytes(digest[:8], "little") % PPM >= self.share_ppm:
             return None

@@ -17,7 +17,7 @@ UNITS_PER_BTC = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class ContractTerms:
+class Market:
     """
     Terms and risk coefficients of one linear contract; amounts in units of USDT per lot unless named.
 
@@ -36,7 +36,7 @@ class ContractTerms:
         loadings: One-minute risk loadings per lot on the common factors, at most 8.
         own_loading: One-minute risk loading per lot on the contract's own part.
         gap_charge: What one lot can lose before a forced order works, rounded up.
-        capacity_lots: Lots of forced orders the market absorbs in 5 seconds.
+        capacity_lots: Lots of forced orders per minute and side that the published rules allow.
         open_interest_lots: Lots held long (equally: short) at the start.
         volume_lots: Lots traded in the 24 hours before 20:00, scaled like the world.
         impact_ppm: Y times daily volatility, the coefficient of the square-root impact.
@@ -94,7 +94,7 @@ class World:
 
     Attributes:
         seed: Seed of the synthetic accounts.
-        contracts: Terms by rising contract number.
+        markets: Terms by rising contract number.
         accounts: Identifiers 1 to n; column index i is account i + 1. Each account is its own root and owner.
         deposit_usdt: First deposit of each account in units of USDT, >= 0.
         deposit_btc: First deposit in satoshi, 0 for most accounts.
@@ -110,7 +110,7 @@ class World:
     """
 
     seed: int
-    contracts: tuple[ContractTerms, ...]
+    markets: tuple[Market, ...]
     accounts: list[int]
     deposit_usdt: list[int]
     deposit_btc: list[int]
@@ -130,9 +130,7 @@ class World:
         """
         held: dict[int, dict[int, int]] = {account: {} for account in self.accounts}
         fills = self.fills
-        for buyer, seller, contract, lots in zip(
-            fills.buyer, fills.seller, fills.contract, fills.lots, strict=True
-        ):
+        for buyer, seller, contract, lots in zip(fills.buyer, fills.seller, fills.contract, fills.lots, strict=True):
             held[buyer][contract] = held[buyer].get(contract, 0) + lots
             held[seller][contract] = held[seller].get(contract, 0) - lots
         return held
