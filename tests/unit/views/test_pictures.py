@@ -61,6 +61,7 @@ def test_calls_are_summed_in_bins() -> None:
 def test_liquidation_panels_share_one_scale_and_show_the_smallest() -> None:
     _, venue, tocsin = bar_heights(draw())
     assert tocsin[0] == pytest.approx(venue[0] / 4, rel=0.02)
+    assert 40 <= venue[0] <= 64, "the highest bar fills its panel and stays inside"
     assert tocsin[1] >= 1, "one unit beside a thousand is still seen"
 
 
@@ -110,6 +111,7 @@ def test_payers_bars_are_on_one_scale() -> None:
     ]
     whole, row, second_whole, second_row = widths
     assert whole == row
+    assert 150 < whole < 340, "the longest bar fills its column and leaves room for its label"
     assert second_whole == second_row == pytest.approx(whole / 4, abs=0.1)
 
 
