@@ -278,10 +278,20 @@ def run_liquidation_price(inputs: Inputs) -> dict[str, Any]:
     # Two roundings move equity less requirement by less than two units; one mark moves it by |slope|.
     side = 1 if case.lots > 0 else -1
     slope = abs(case.lots) * abs(1 - side * case.rate)
-    bound = (1 + 2 / slope) / scale * case.per_unit
+    bound = Fraction(0) if _is_level(account, valuation, stands) else (1 + 2 / slope) / scale * case.per_unit
     if (case.rate * PPM).denominator != 1:
         bound += max(price, case.mark) / PPM / abs(1 - side * case.rate)
     return {"liquidation_price": Approximate(price, bound)}
+
+
+def _is_level(account: AccountState, valuation: Valuation, mark: int) -> bool:
+    """
+    Return True if equity is the unrounded requirement at `mark`: then the price is exact.
+    """
+    if not mark:
+        return False
+    moved = valuation.with_mark(0, mark)
+    return compute_equity(account, moved) * SCALE == sum_requirement(account, moved, LIQUIDATION)
 
 
 def _last_standing(account: AccountState, valuation: Valuation, lots: int) -> int:
