@@ -12,7 +12,7 @@ import pytest
 from tocsin import __version__
 from tocsin.cli import app as frame
 from tocsin.cli.output import Exit, UsageError, print_json, print_table
-from tocsin.cli.progress import show_progress
+from tocsin.cli.progress import show_progress, show_wait
 from tocsin.core.errors import ConfigError, DataError, InvariantBroken
 
 
@@ -186,7 +186,7 @@ def test_tables_print_brackets_as_they_are(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_progress_is_silent_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
-    with show_progress("venue rules", total=10, unit="cycles") as advance:
+    with show_wait("measuring"), show_progress("venue rules", total=10, unit="cycles") as advance:
         advance(5, "half")
     assert capsys.readouterr() == ("", "")
 
@@ -196,9 +196,11 @@ def test_bench_shows_what_fell_below_its_floor(
 ) -> None:
     bench_module = pytest.importorskip("tocsin.journal.bench")
     slow = {"metric": "batch 1000", "value": 5e5, "unit": "events/s", "peer": "sqlite", "ratio": 1.5, "floor": 2.0}
-    monkeypatch.setattr(bench_module, "run_bench_journal", lambda: [slow])
+    monkeypatch.setattr(bench_module, "run_bench_journal", lambda directory: [slow])
     assert frame.main(["bench", "journal"]) == Exit.FINDING
     assert "below its floor: batch 1000, 1.50 × < 2.00 ×" in capsys.readouterr().out
-    monkeypatch.setattr(bench_module, "run_bench_journal", lambda: [{**slow, "ratio": 2.0}])
+    monkeypatch.setattr(bench_module, "run_bench_journal", lambda directory: [{**slow, "ratio": 2.0}])
     assert frame.main(["bench", "journal", "--json"]) == Exit.OK
     assert json.loads(capsys.readouterr().out)["results"][0]["ratio"] == 2.0
+    assert frame.main(["bench", "journal", "--directory", "/no/such/folder"]) == Exit.USAGE
+    assert "--directory must be an existing folder, was /no/such/folder" in capsys.readouterr().err

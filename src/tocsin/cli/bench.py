@@ -2,12 +2,14 @@
 `tocsin bench`: measure this machine, with peers and the machine's own limit in the same run.
 """
 
+from pathlib import Path
 from typing import Any, Literal
 
-from tocsin.cli.output import Exit, print_json, print_table
+from tocsin.cli.output import Exit, UsageError, print_json, print_table
+from tocsin.cli.progress import show_wait
 
 
-def bench(name: Literal["journal"], /, *, json: bool = False) -> int:
+def bench(name: Literal["journal"], /, *, directory: Path | None = None, json: bool = False) -> int:
     """
     Measure a part of Tocsin beside its peers and the machine's limit, in one interleaved run.
 
@@ -18,12 +20,17 @@ def bench(name: Literal["journal"], /, *, json: bool = False) -> int:
     ----------
     name
         What to measure.
+    directory
+        A folder on the disk to measure; the present one if not given. What is written there is removed.
     json
         Print one object with a list `results` of {metric, value, unit, peer, ratio, floor}.
     """
     from tocsin.journal.bench import run_bench_journal
 
-    results: list[dict[str, Any]] = run_bench_journal()
+    if directory is not None and not directory.is_dir():
+        raise UsageError(f"--directory must be an existing folder, was {directory}")
+    with show_wait("measuring, about 20 seconds"):
+        results: list[dict[str, Any]] = run_bench_journal(directory=str(directory) if directory else None)
     below = [r for r in results if _is_below_floor(r)]
     if json:
         print_json({"bench": name, "results": results})

@@ -50,6 +50,21 @@ def show_progress(label: str, *, total: int, unit: str) -> Generator[Advance]:
         yield lambda done, note: progress.update(task, completed=done, note=note)
 
 
+@contextmanager
+def show_wait(label: str) -> Generator[None]:
+    """
+    Show that a run of unknown length goes on, until the block ends.
+    """
+    if not is_shown():
+        yield
+        return
+
+    from rich.console import Console
+
+    with Console(stderr=True).status(label):
+        yield
+
+
 def _ignore(_done: int, _note: str) -> None:
     """
     Advance nothing: nobody watches.
