@@ -63,9 +63,7 @@ def decode_leaf(data: bytes) -> AccountState:
     except (struct.error, ValueError, IndexError):
         raise DataError(f"leaf must be whole, was {len(data)} bytes that do not parse") from None
     if encode_leaf(account) != data:
-        raise DataError(
-            f"leaf of account {account.id} must be canonical, was not: ids ascend and nothing is empty"
-        )
+        raise DataError(f"leaf of account {account.id} must be canonical, was not: ids ascend and nothing is empty")
     return account
 
 

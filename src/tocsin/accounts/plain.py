@@ -111,9 +111,7 @@ class PlainStore:
         self._accounts[ident] = AccountState(ident, root, Mode(mode))
         return Reason.OK, 0, 0
 
-    def _apply_cash(
-        self, account: AccountState, asset: int, amount: int, _b: int, _c: int, _d: int
-    ) -> Result:
+    def _apply_cash(self, account: AccountState, asset: int, amount: int, _b: int, _c: int, _d: int) -> Result:
         if asset not in self._valuation.assets:
             return Reason.UNKNOWN_ASSET, 0, 0
         after = account.cash.get(asset, 0) + amount
@@ -122,9 +120,7 @@ class PlainStore:
         self._set_cash(account, asset, after)
         return Reason.OK, after, 0
 
-    def _apply_trade(
-        self, account: AccountState, contract: int, lots: int, value: int, bid: int, ask: int
-    ) -> Result:
+    def _apply_trade(self, account: AccountState, contract: int, lots: int, value: int, bid: int, ask: int) -> Result:
         line = self._valuation.lines.get(contract)
         if line is None:
             return Reason.UNKNOWN_CONTRACT, 0, 0
@@ -168,9 +164,7 @@ class PlainStore:
         valued = abs(cash) * self._valuation.assets[asset].price_cap // PRICE_SCALE
         return max(abs(cash), valued) <= CASH_MAX
 
-    def _apply_withdraw(
-        self, account: AccountState, asset: int, amount: int, _b: int, _c: int, _d: int
-    ) -> Result:
+    def _apply_withdraw(self, account: AccountState, asset: int, amount: int, _b: int, _c: int, _d: int) -> Result:
         """Move min(wanted, cash, E_c, initial headroom) to in-transit (rule AC-006); x moved, y what was possible."""
         terms = self._valuation.assets.get(asset)
         if terms is None:
@@ -210,9 +204,7 @@ class PlainStore:
             low, high = (middle, high) if stands(middle) else (low, middle - 1)
         return low
 
-    def _apply_release(
-        self, account: AccountState, asset: int, amount: int, _b: int, _c: int, _d: int
-    ) -> Result:
+    def _apply_release(self, account: AccountState, asset: int, amount: int, _b: int, _c: int, _d: int) -> Result:
         left = account.in_transit.get(asset, 0) - amount
         if left < 0:
             raise InvariantBroken(f"account {account.id}: released {amount}, more than is in transit")
@@ -227,9 +219,7 @@ class PlainStore:
         self._set_cash(account, asset, account.cash.get(asset, 0) + moved)
         return Reason.OK, moved, 0
 
-    def _apply_hold(
-        self, account: AccountState, contract: int, bid: int, ask: int, _c: int, _d: int
-    ) -> Result:
+    def _apply_hold(self, account: AccountState, contract: int, bid: int, ask: int, _c: int, _d: int) -> Result:
         line = self._valuation.lines.get(contract)
         if line is None:
             return Reason.UNKNOWN_CONTRACT, 0, 0
@@ -244,9 +234,7 @@ class PlainStore:
         self._set_hold(account, contract, bid, ask)
         return Reason.OK, 0, 0
 
-    def _apply_check(
-        self, account: AccountState, contract: int, lots: int, only: int, _c: int, _d: int
-    ) -> Result:
+    def _apply_check(self, account: AccountState, contract: int, lots: int, only: int, _c: int, _d: int) -> Result:
         """
         Say whether an order may be placed: it reduces, or equity covers `initial` with it at its worst (rule AC-008).
 
@@ -272,11 +260,7 @@ class PlainStore:
             return Reason.OK, needed, equity
         if only == 1:
             return Reason.REDUCE_ONLY, needed, equity
-        if (
-            account.mode == Mode.EXTERNAL
-            or (after <= before and is_reducing(held, worst))
-            or equity >= needed
-        ):
+        if account.mode == Mode.EXTERNAL or (after <= before and is_reducing(held, worst)) or equity >= needed:
             return Reason.OK, needed, equity
         return Reason.INSUFFICIENT_MARGIN, needed, equity
 

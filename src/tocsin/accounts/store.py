@@ -53,9 +53,7 @@ class Rows:
     c: list[int] = field(default_factory=list[int])
     d: list[int] = field(default_factory=list[int])
 
-    def add(
-        self, kind: RowKind, account: int, key: int = 0, a: int = 0, b: int = 0, c: int = -1, d: int = -1
-    ) -> None:
+    def add(self, kind: RowKind, account: int, key: int = 0, a: int = 0, b: int = 0, c: int = -1, d: int = -1) -> None:
         """Append one row."""
         self.kind.append(kind)
         self.account.append(account)

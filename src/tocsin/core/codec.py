@@ -1,5 +1,7 @@
 """
-Canonical bytes: msgpack arrays without maps or floats (rules CD-001 to CD-003).
+Canonical bytes: msgpack arrays without floats (rules CD-001 to CD-003).
+
+Maps occur only with integer keys; whoever encodes one sorts it first (`sort_map`).
 
 `decode` accepts only bytes that `encode` would have produced, so that one value has one hash.
 """
@@ -29,15 +31,15 @@ def encode(value: Any) -> bytes:
         raise CodecError(f"value cannot be encoded: {error}") from None
 
 
-def decode(data: bytes, kind: type[T] | Any) -> T:
+def decode(data: bytes, kind: type[T] | Any, *, limit: int | None = COMMAND_BYTES_MAX) -> T:
     """
-    Return the value of canonical bytes.
+    Return the value of canonical bytes of at most `limit` bytes (None: any size, for snapshots).
 
     Raises:
         CodecError: Oversized, malformed, of another type, or not the canonical spelling of its value.
     """
-    if len(data) > COMMAND_BYTES_MAX:
-        raise CodecError(f"size must be at most {COMMAND_BYTES_MAX} bytes, was {len(data)}")
+    if limit is not None and len(data) > limit:
+        raise CodecError(f"size must be at most {limit} bytes, was {len(data)}")
     decoder = _decoders.get(kind)
     if decoder is None:
         decoder = _decoders[kind] = msgspec.msgpack.Decoder(kind)
@@ -48,3 +50,10 @@ def decode(data: bytes, kind: type[T] | Any) -> T:
     if _encoder.encode(value) != data:
         raise CodecError("bytes are not canonical: encode the value again with msgpack's shortest forms")
     return value
+
+
+def sort_map(value: dict[int, T]) -> dict[int, T]:
+    """
+    Return a map with its keys ascending, so that equal maps have equal bytes.
+    """
+    return {key: value[key] for key in sorted(value)}

@@ -27,7 +27,7 @@ def crc32c(data: bytes, seed: int = 0) -> int:
     """
     Return the CRC32C (Castagnoli) of `data`, continued from `seed`.
     """
-    return google_crc32c.extend(seed, data)
+    return int(google_crc32c.extend(seed, data))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
 
 
 def hash_node(left: bytes, right: bytes) -> bytes:
@@ -74,7 +74,7 @@ class MerkleTree:
         """
         Return the sibling hashes from leaf to root.
         """
-        out = []
+        out: list[bytes] = []
         for layer in self._layers[:-1]:
             out.append(layer[index ^ 1])
             index >>= 1

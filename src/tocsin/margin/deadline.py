@@ -51,9 +51,7 @@ def compute_deadline(account: AccountState, valuation: Valuation) -> Deadline:
     buffer = compute_equity(account, valuation) - compute_requirement(account, valuation, LIQUIDATION)
     gap = sum(abs(q) * valuation.lines[c].terms.gap_charge for c, (q, _) in account.positions.items())
     variance = compute_variance(account, valuation)
-    return Deadline(
-        t_star_minutes(buffer, gap, variance, valuation.sheet.calls.z_hundredths), buffer, gap, variance
-    )
+    return Deadline(t_star_minutes(buffer, gap, variance, valuation.sheet.calls.z_hundredths), buffer, gap, variance)
 
 
 def t_star_minutes(buffer: int, gap: int, variance: int, z_hundredths: int) -> int | None:

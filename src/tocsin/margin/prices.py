@@ -9,7 +9,7 @@ it falls: answers are found by bisection over whole marks, with all other legs, 
 from typing import NamedTuple
 
 from tocsin.core.integers import floor_div
-from tocsin.margin.requirement import LIQUIDATION, compute_requirement
+from tocsin.margin.requirement import compute_requirement
 from tocsin.margin.state import AccountState, Level
 from tocsin.margin.valuation import Valuation, compute_equity, compute_raw_equity
 

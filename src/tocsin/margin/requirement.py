@@ -54,9 +54,7 @@ def sum_requirement(account: AccountState, valuation: Valuation, level: int) -> 
     lines = valuation.lines
     if level == INITIAL:
         held = account.holds
-        total = sum(
-            worst_held(lines[c], valuation, q, held.get(c, (0, 0))) for c, (q, _) in account.positions.items()
-        )
+        total = sum(worst_held(lines[c], valuation, q, held.get(c, (0, 0))) for c, (q, _) in account.positions.items())
         return total + sum(
             worst_held(lines[c], valuation, 0, hold)
             for c, hold in held.items()

@@ -62,7 +62,7 @@ def grade_by_age(sheet: RiskSheet, marks: Marks, now_ns: int, halted: frozenset[
     Return `marks` with grades for the cycle time `now_ns`: halted contracts, then contracts whose last good mark is
     older than their `stale_after_ns` (0: never), else as published (rule MK-013).
     """
-    out = {}
+    out: dict[int, Mark] = {}
     for terms in sheet.contracts:
         entry = marks.contracts.get(terms.id)
         if entry is None:

@@ -152,7 +152,7 @@ class LiquidationPolicy(msgspec.Struct, frozen=True, array_like=True):
     """
 
     mode: LiquidationMode = LiquidationMode.GREEDY
-    intent_life_ns: int = 60 * 10**9
+    intent_life_ns: int = 120 * 10**9
     cancel_grace_cycles: int = 3
 
 

@@ -36,8 +36,18 @@ def validate_sheet(sheet: RiskSheet) -> RiskSheet:
         SheetError: The first bound that does not hold, with field, value and what is accepted.
     """
     _require(1 <= len(sheet.name) <= 64, "name", sheet.name, "1 to 64 characters")
-    _require(1 <= len(sheet.assets) <= limits.ASSETS_MAX, "assets", len(sheet.assets), f"1 to {limits.ASSETS_MAX} entries")
-    _require(len(sheet.contracts) <= limits.CONTRACTS_MAX, "contracts", len(sheet.contracts), f"at most {limits.CONTRACTS_MAX}")
+    _require(
+        1 <= len(sheet.assets) <= limits.ASSETS_MAX,
+        "assets",
+        len(sheet.assets),
+        f"1 to {limits.ASSETS_MAX} entries",
+    )
+    _require(
+        len(sheet.contracts) <= limits.CONTRACTS_MAX,
+        "contracts",
+        len(sheet.contracts),
+        f"at most {limits.CONTRACTS_MAX}",
+    )
     _unique("assets[].id", (a.id for a in sheet.assets))
     _unique("contracts[].id", (c.id for c in sheet.contracts))
     for asset in sheet.assets:
@@ -61,7 +71,12 @@ def _validate_asset(asset: AssetTerms) -> None:
     _between(f"{at}.price_cap", asset.price_cap, 1, limits.PRICE_MAX)
     _between(f"{at}.premium_ppm", asset.premium_ppm, 0, limits.RATE_PPM_MAX)
     _between(f"{at}.stress_ppm", asset.stress_ppm, 0, PPM - 1)
-    _require(1 <= len(asset.haircuts) <= limits.TIERS_MAX, f"{at}.haircuts", len(asset.haircuts), f"1 to {limits.TIERS_MAX} tiers")
+    _require(
+        1 <= len(asset.haircuts) <= limits.TIERS_MAX,
+        f"{at}.haircuts",
+        len(asset.haircuts),
+        f"1 to {limits.TIERS_MAX} tiers",
+    )
     _require(asset.haircuts[0].lower == 0, f"{at}.haircuts[0].lower", asset.haircuts[0].lower, "0")
     for i, tier in enumerate(asset.haircuts):
         _between(f"{at}.haircuts[{i}].haircut_ppm", tier.haircut_ppm, 0, PPM)
@@ -78,7 +93,12 @@ def _validate_factors(name: str, factors: LevelFactors) -> None:
     for i, value in enumerate(values):
         _between(f"{name}.{names[i]}", value, 0, limits.RATE_PPM_MAX)
         if i:
-            _require(value <= values[i - 1], f"{name}.{names[i]}", value, f"at most {name}.{names[i - 1]} = {values[i - 1]}: levels are nested")
+            _require(
+                value <= values[i - 1],
+                f"{name}.{names[i]}",
+                value,
+                f"at most {name}.{names[i - 1]} = {values[i - 1]}: levels are nested",
+            )
 
 
 def _validate_contract(sheet: RiskSheet, contract: ContractTerms, prices: dict[int, int]) -> None:
@@ -90,15 +110,30 @@ def _validate_contract(sheet: RiskSheet, contract: ContractTerms, prices: dict[i
     _between(f"{at}.mark_cap", contract.mark_cap, limits.NOTIONAL_PER_LOT_MIN, limits.MARK_MAX)
     _between(f"{at}.position_cap", contract.position_cap, 1, limits.LOTS_MAX)
     notional = contract.position_cap * contract.mark_cap
-    _require(notional <= limits.NOTIONAL_MAX, f"{at}.position_cap x mark_cap", notional, f"at most {limits.NOTIONAL_MAX} units")
+    _require(
+        notional <= limits.NOTIONAL_MAX,
+        f"{at}.position_cap x mark_cap",
+        notional,
+        f"at most {limits.NOTIONAL_MAX} units",
+    )
     valued = notional * prices[contract.asset] // limits.PRICE_SCALE
-    _require(valued <= limits.NOTIONAL_MAX, f"{at}.position_cap x mark_cap x price_cap", valued, f"at most {limits.NOTIONAL_MAX} valuation units")
+    _require(
+        valued <= limits.NOTIONAL_MAX,
+        f"{at}.position_cap x mark_cap x price_cap",
+        valued,
+        f"at most {limits.NOTIONAL_MAX} valuation units",
+    )
     _validate_tiers(at, contract)
     for name in ("charge_long", "charge_short"):
         _between(f"{at}.{name}", getattr(contract, name), 0, contract.mark_cap * 4)
     _between(f"{at}.stale_half_band_ppm", contract.stale_half_band_ppm, 0, PPM)
     _between(f"{at}.stale_after_ns", contract.stale_after_ns, 0, 10**18)
-    _require(len(contract.loadings) <= limits.FACTORS_MAX, f"{at}.loadings", len(contract.loadings), f"at most {limits.FACTORS_MAX} factors")
+    _require(
+        len(contract.loadings) <= limits.FACTORS_MAX,
+        f"{at}.loadings",
+        len(contract.loadings),
+        f"at most {limits.FACTORS_MAX} factors",
+    )
     for i, value in enumerate(contract.loadings):
         _between(f"{at}.loadings[{i}]", value, -limits.MARK_MAX, limits.MARK_MAX)
     _between(f"{at}.own_loading", contract.own_loading, 0, limits.MARK_MAX)
@@ -128,7 +163,12 @@ def _validate_cost(sheet: RiskSheet, contract: ContractTerms, at: str) -> None:
     """
     rate = contract.tiers[0].rate_ppm * sheet.tiered.liquidation // PPM
     cost = contract.fee_ppm + contract.impact_ppm
-    _require(cost <= rate, f"{at}.fee_ppm + impact_ppm", cost, f"at most {rate}, the first tier's rate at the liquidation level")
+    _require(
+        cost <= rate,
+        f"{at}.fee_ppm + impact_ppm",
+        cost,
+        f"at most {rate}, the first tier's rate at the liquidation level",
+    )
 
 
 def _validate_policies(sheet: RiskSheet) -> None:
@@ -163,7 +203,12 @@ def check_successor(old: RiskSheet, new: RiskSheet) -> RiskSheet:
         if after is None:
             raise SheetError(f"{at} must stay in the sheet, was missing")
         _require(after.symbol == asset.symbol, f"{at}.symbol", after.symbol, repr(asset.symbol))
-        _require(after.price_cap >= asset.price_cap, f"{at}.price_cap", after.price_cap, f"at least {asset.price_cap}")
+        _require(
+            after.price_cap >= asset.price_cap,
+            f"{at}.price_cap",
+            after.price_cap,
+            f"at least {asset.price_cap}",
+        )
     contracts = {c.id: c for c in new.contracts}
     for contract in old.contracts:
         at = f"contracts[{contract.id}]"
@@ -171,8 +216,17 @@ def check_successor(old: RiskSheet, new: RiskSheet) -> RiskSheet:
         if later is None:
             raise SheetError(f"{at} must stay in the sheet, was missing")
         for name in ("symbol", "kind", "asset", "units"):
-            _require(getattr(later, name) == getattr(contract, name), f"{at}.{name}", getattr(later, name), repr(getattr(contract, name)))
+            _require(
+                getattr(later, name) == getattr(contract, name),
+                f"{at}.{name}",
+                getattr(later, name),
+                repr(getattr(contract, name)),
+            )
         for name in ("mark_cap", "position_cap"):
-            _require(getattr(later, name) >= getattr(contract, name), f"{at}.{name}", getattr(later, name), f"at least {getattr(contract, name)}")
+            _require(
+                getattr(later, name) >= getattr(contract, name),
+                f"{at}.{name}",
+                getattr(later, name),
+                f"at least {getattr(contract, name)}",
+            )
     return new
-

@@ -171,5 +171,3 @@ def _total_concession(account: AccountState, after: AccountState, valuation: Val
     before = sum_requirement(account, valuation, LIQUIDATION)
     freed = before - sum_requirement(after, valuation, LIQUIDATION)
     return concession_limit(equity, freed, before)
-
-

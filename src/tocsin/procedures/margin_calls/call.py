@@ -22,7 +22,7 @@ class Call(msgspec.Struct, frozen=True, array_like=True):
     An open call: when it was issued, what it asks (valuation units), by when, and every input needed to recompute it.
 
     `cures` are (asset, least units that cure) as of issue. `t_star_minutes` is -1 where the portfolio has no
-    published risk, `buffer`, `gap` and `variance` its inputs.
+    published risk; `buffer`, `gap` and `variance` (decimal digits: it may exceed 64 bits) are its inputs.
     """
 
     cycle: int
@@ -35,7 +35,7 @@ class Call(msgspec.Struct, frozen=True, array_like=True):
     t_star_minutes: int
     buffer: int
     gap: int
-    variance: int
+    variance: str
 
 
 class Outcome(IntEnum):
@@ -77,7 +77,7 @@ def issue_call(account: AccountState, valuation: Valuation, numbers: Assessment,
         t_star_minutes=-1 if risk.minutes is None else risk.minutes,
         buffer=risk.buffer,
         gap=risk.gap,
-        variance=risk.variance if risk.variance < 2**63 else 2**63 - 1,
+        variance=str(risk.variance),
     )
 
 

@@ -1,0 +1,224 @@
+"""
+The engine in one process: sequencer, ClearingHouse and P shards (rules CY-001 to CY-009).
+
+`submit` stamps commands into the open cycle; `cut` closes it and opens the next. The result does not depend on P, on how
+commands were batched, or on anything but the commands and the times of the cuts.
+"""
+
+import msgspec
+
+from tocsin.accounts.leaf import decode_leaf
+from tocsin.core.codec import decode, encode, sort_map
+from tocsin.core.errors import DataError, Refused
+from tocsin.core.hashing import hash_bytes
+from tocsin.core.ids import bucket_of, shard_of
+from tocsin.core.limits import BUCKETS
+from tocsin.engine import clearing_house as ch
+from tocsin.engine.case import decode_case, hash_case
+from tocsin.engine.commands import AnyCommand
+from tocsin.engine.ledger import InclusionProof, hash_bucket, hash_state, new_bucket_tree
+from tocsin.engine.messages import CycleOpen, CycleResult, Item
+from tocsin.engine.sequencer import Accepted, HouseItem, Sequencer
+from tocsin.engine.shard import Shard
+from tocsin.margin.state import AccountState
+from tocsin.sheet.terms import RiskSheet
+
+
+class EngineSnapshot(msgspec.Struct, frozen=True, array_like=True):
+    """
+    The whole engine between two cycles, after a cut: independent of P.
+    """
+
+    house: ch.Snapshot
+    leaves: tuple[bytes, ...]
+    cases: tuple[bytes, ...]
+    nonces: dict[int, int]
+    sequence: int
+    opened: CycleOpen
+
+
+class Engine:
+    """
+    A complete Tocsin over one log.
+
+    Args:
+        sheet: The first risk sheet.
+        time_ns: Log time of the first cycle.
+        shards: P, 1 to 4096; changes nothing but who computes.
+    """
+
+    def __init__(self, sheet: RiskSheet, time_ns: int, *, shards: int = 1) -> None:
+        self._set_shards(sheet, shards)
+        self.house = ch.ClearingHouse(sheet, time_ns)
+        self.sequencer = Sequencer()
+        self.opened = self.house.open(time_ns)
+        self.sequencer.set_terms(sheet, frozenset())
+
+    _last: CycleResult | None = None
+
+    def _set_shards(self, sheet: RiskSheet, shards: int) -> None:
+        if not 1 <= shards <= BUCKETS:
+            raise DataError(f"shards must be 1 to {BUCKETS}, was {shards}")
+        self.shards = [Shard(sheet) for _ in range(shards)]
+        self._streams: list[list[Item]] = [[] for _ in range(shards)]
+        self._house_stream: list[HouseItem] = []
+        self._tree = new_bucket_tree()
+
+    @property
+    def cycle(self) -> int:
+        """The open cycle."""
+        return self.opened.cycle
+
+    def submit(self, command: AnyCommand | bytes) -> Accepted | Refused:
+        """
+        Stamp a command into the open cycle, or return why it is refused; a refused command leaves no trace.
+        """
+        stamped = self.sequencer.stamp(command)
+        if isinstance(stamped, Refused):
+            return stamped
+        for bucket, item in stamped.rows:
+            self._streams[shard_of(bucket, len(self.shards))].append(item)
+        self._house_stream.extend(stamped.house)
+        return stamped.accepted
+
+    def cut(self, next_time_ns: int) -> CycleResult:
+        """
+        Close the open cycle over what was submitted and open the next at log time `next_time_ns`.
+
+        Raises:
+            DataError: The time is not after the open cycle's.
+        """
+        if next_time_ns <= self.opened.time_ns:
+            raise DataError(f"next_time_ns must be after {self.opened.time_ns}, was {next_time_ns}")
+        opened = self.opened
+        counts = (len(self._house_stream), *(len(s) for s in self._streams))
+        self.house.apply(self._house_stream)
+        closes = [
+            shard.run(_for_shard(opened, i, len(self.shards)), items)
+            for i, (shard, items) in enumerate(zip(self.shards, self._streams, strict=True))
+        ]
+        self._house_stream = []
+        self._streams = [[] for _ in self.shards]
+        self.house.close(closes)
+        changed = {bucket: root for close in closes for bucket, root in close.roots.items()}
+        changed = {bucket: changed[bucket] for bucket in sorted(changed)}
+        self._tree.update(changed)
+        house_root = hash_bytes(
+            b"engine", self.house.root(), encode(sort_map(self.sequencer.nonces)), encode(self.sequencer.sequence)
+        )
+        root = hash_state(self._tree.root, house_root, opened.cycle, opened.time_ns)
+        self.house.decide(root)
+        events = [e for close in closes for e in close.events] + self.house.events
+        events.sort(key=lambda e: (e.phase, e.order))
+        result = CycleResult(opened, root, self._tree.root, house_root, changed, events, counts)
+        self._last = result
+        self.opened = self.house.open(next_time_ns)
+        marked = frozenset(self.opened.marks.contracts)
+        self.sequencer.set_terms(self.house.sheet, marked)
+        return result
+
+    # Reading
+
+    def read(self, account: int) -> AccountState | None:
+        """Return a copy of an account, or None if there is none."""
+        root = self.sequencer.directory.get(account)
+        if root is None:
+            return None
+        state = self.shards[shard_of(bucket_of(root), len(self.shards))].store.read(account)
+        return None if state is None else state.copy()
+
+    def prove(self, account: int) -> InclusionProof:
+        """
+        Return the proof that ties an account to the root of the last closed cycle.
+
+        Raises:
+            DataError: There is no such account, or no cycle was closed yet.
+        """
+        root = self.sequencer.directory.get(account)
+        last = self._last
+        if root is None or last is None:
+            raise DataError(f"account must be open in a closed cycle, was {account}")
+        bucket = bucket_of(root)
+        shard = self.shards[shard_of(bucket, len(self.shards))]
+        return InclusionProof(
+            leaf=shard.store.leaves([account])[0],
+            case_hash=hash_case(shard.cases.get(account)),
+            bucket=bucket,
+            position=shard.bucket_accounts(bucket).index(account),
+            leaf_hashes=tuple(shard.leaf_hashes(bucket)),
+            path=tuple(self._tree.path(bucket)),
+            house_root=last.house_root,
+            cycle=last.opened.cycle,
+            time_ns=last.opened.time_ns,
+        )
+
+    # Snapshots
+
+    def snapshot(self) -> bytes:
+        """
+        Return the engine as bytes, right after a cut (before anything is submitted).
+
+        Raises:
+            DataError: Commands were submitted since the last cut.
+        """
+        if self._house_stream or any(self._streams):
+            raise DataError("snapshot must be taken right after a cut, commands were submitted since")
+        parts = [shard.dump() for shard in self.shards]
+        leaves = tuple(sorted((leaf for p in parts for leaf in p[0]), key=lambda x: int.from_bytes(x[:8], "little")))
+        cases = tuple(case for p in parts for case in p[1])
+        return encode(
+            EngineSnapshot(
+                self.house.snapshot(),
+                leaves,
+                tuple(sorted(cases)),
+                sort_map(self.sequencer.nonces),
+                self.sequencer.sequence,
+                self.opened,
+            )
+        )
+
+    @classmethod
+    def restore(cls, data: bytes, *, shards: int = 1) -> "Engine":
+        """
+        Return the engine of a snapshot, with any number of shards.
+
+        Raises:
+            CodecError: Not a snapshot.
+        """
+        snapshot = decode(data, EngineSnapshot, limit=None)
+        engine = cls.__new__(cls)
+        engine.house = ch.ClearingHouse.restore(snapshot.house)
+        engine._set_shards(engine.house.sheet, shards)
+        engine.opened = snapshot.opened
+        engine.sequencer = Sequencer()
+        engine.sequencer.nonces = dict(snapshot.nonces)
+        engine.sequencer.sequence = snapshot.sequence
+        leaves: list[list[bytes]] = [[] for _ in range(shards)]
+        cases: list[list[bytes]] = [[] for _ in range(shards)]
+        for leaf in snapshot.leaves:
+            state = decode_leaf(leaf)
+            engine.sequencer.directory[state.id] = state.root
+            leaves[shard_of(bucket_of(state.root), shards)].append(leaf)
+        for case in snapshot.cases:
+            bucket = bucket_of(engine.sequencer.directory[decode_case(case).account])
+            cases[shard_of(bucket, shards)].append(case)
+        for shard, part, open_cases in zip(engine.shards, leaves, cases, strict=True):
+            shard.load(part, open_cases, engine.opened.marks)
+        engine.sequencer.set_terms(engine.house.sheet, frozenset(engine.opened.marks.contracts))
+        for bucket in range(BUCKETS):
+            shard = engine.shards[shard_of(bucket, shards)]
+            if shard.bucket_accounts(bucket):
+                engine._tree.update({bucket: _bucket_root(shard, bucket)})
+        return engine
+
+
+def _bucket_root(shard: Shard, bucket: int) -> bytes:
+    return hash_bucket(shard.leaf_hashes(bucket))
+
+
+def _for_shard(opened: CycleOpen, index: int, shards: int) -> CycleOpen:
+    """Return the opening with the decisions of one shard's buckets."""
+    if shards == 1:
+        return opened
+    mine = tuple(d for d in opened.decisions if shard_of(d.bucket, shards) == index)
+    return msgspec.structs.replace(opened, decisions=mine)

@@ -1,0 +1,340 @@
+"""
+How the ClearingHouse carries out the waterfall: claims, conversion, fund draws, loss sharing, ADL (rules WF-020 to WF-060).
+
+Money and lots are separate. Every amount moves between two accounts, so that each asset is conserved to the unit. The
+suspense account's cash in an asset is collateral held for conversion less the claims not paid yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tocsin.accounts.store import RowKind
+from tocsin.core.ids import GLOBAL_FUND, SUSPENSE, default_account, error_account, market_fund
+from tocsin.core.integers import PPM, ceil_div, floor_div, share_pro_rata
+from tocsin.engine import messages as ms
+from tocsin.procedures.liquidation.intent import reserved_lots
+from tocsin.procedures.waterfall.adl import Candidate, allocate_lots, rank_candidates
+from tocsin.procedures.waterfall.funds import Stage, share_stages
+from tocsin.procedures.waterfall.sharing import share_deficit
+from tocsin.sheet.terms import Allocation
+
+if TYPE_CHECKING:
+    from tocsin.engine.clearing_house import ClearingHouse
+
+NO_MARKET = -1
+"""Contract of a claim that no market caused: only the global fund stands before the winners."""
+
+
+class Claim(msgspec.Struct, frozen=True, array_like=True):
+    """A loss of `account` (0: the default account) in `asset`, charged to a market, `amount` > 0 units still unpaid."""
+
+    cycle: int
+    bucket: int
+    account: int
+    contract: int
+    asset: int
+    amount: int
+
+
+def total_claims(claims: list[Claim], asset: int) -> int:
+    """Return the unpaid units of an asset."""
+    return sum(c.amount for c in claims if c.asset == asset)
+
+
+def pay_claims(claims: list[Claim], asset: int, amount: int, contract: int | None = None) -> list[Claim]:
+    """
+    Return the claims after `amount` units were paid, oldest first; `contract` limits it to one market's claims.
+    """
+    out: list[Claim] = []
+    for claim in claims:
+        if amount and claim.asset == asset and contract in (None, claim.contract):
+            paid = min(amount, claim.amount)
+            amount -= paid
+            if paid < claim.amount:
+                out.append(msgspec.structs.replace(claim, amount=claim.amount - paid))
+        else:
+            out.append(claim)
+    assert amount == 0, "no more is paid than is claimed"
+    return out
+
+
+def _held(house: ClearingHouse, asset: int) -> int:
+    """Return the units of an asset that suspense holds for conversion."""
+    return house.cash(SUSPENSE, asset) + total_claims(house.state.claims, asset)
+
+
+def book_takeover(house: ClearingHouse, takeover: ms.Takeover, weights: list[tuple[int, int]]) -> None:
+    """
+    Turn an account's cash into claims and income: convert collateral, charge what is missing to its markets by notional,
+    leave what is over to their funds (rules WF-040 to WF-043).
+
+    `weights` are (contract, notional in valuation units scaled) of the positions taken over.
+    """
+    owed = {asset: -amount for asset, amount in takeover.cash if amount < 0}
+    over = {asset: amount for asset, amount in takeover.cash if amount > 0}
+    for asset in sorted(owed):
+        for collateral in sorted(over):
+            paid, given = convert(house, collateral, over[collateral], asset, owed[asset])
+            owed[asset] -= paid
+            over[collateral] -= given
+    for asset, amount in sorted(owed.items()):
+        for contract, part in _split(house, amount, weights):
+            claim = Claim(house.state.cycle, takeover.bucket, takeover.account, contract, asset, part)
+            house.state.claims = [*house.state.claims, claim]
+            house.note("claim", takeover.account, contract=contract, asset=asset, amount=part)
+    if any(owed.values()):
+        return
+    for asset, amount in sorted(over.items()):
+        for contract, part in _split(house, amount, weights):
+            fund = GLOBAL_FUND if contract == NO_MARKET else market_fund(contract)
+            house.move(asset, part, SUSPENSE, fund)
+            house.note("fund_income", fund, asset=asset, amount=part, why=f"takeover of {takeover.account}")
+
+
+def _split(house: ClearingHouse, amount: int, weights: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    if not amount:
+        return []
+    if not any(w for _, w in weights):
+        return [(NO_MARKET, amount)]
+    parts = share_pro_rata(amount, [w for _, w in weights], first_extra=house.first_extra(weights[0][0]))
+    return [(contract, part) for (contract, _), part in zip(weights, parts, strict=True) if part]
+
+
+def convert(house: ClearingHouse, collateral: int, have: int, asset: int, need: int) -> tuple[int, int]:
+    """
+    Sell up to `have` units of `collateral` in suspense to the global fund for up to `need` units of `asset` at the
+    stressed price; return (units got, units given), got rounded down and given rounded up (rule WF-041).
+
+    Limited by what the fund holds in `asset`; what it cannot buy stays in suspense and is tried again each cycle.
+    """
+    valuation = house.valuation
+    price = valuation.prices[collateral] * (PPM - valuation.assets[collateral].stress_ppm)
+    target = valuation.price_owed(asset) * PPM
+    if have <= 0 or need <= 0 or price == 0:
+        return 0, 0
+    got = min(need, floor_div(have * price, target), max(0, house.cash(GLOBAL_FUND, asset)))
+    if got <= 0:
+        return 0, 0
+    given = ceil_div(got * target, price)
+    house.move(asset, got, GLOBAL_FUND, SUSPENSE)
+    house.move(collateral, given, SUSPENSE, GLOBAL_FUND)
+    house.note("converted", collateral=collateral, given=given, asset=asset, got=got)
+    return got, given
+
+
+def settle(house: ClearingHouse) -> None:
+    """
+    Sweep the error and default accounts, convert what suspense holds, draw claims from the funds (WF-020 to WF-025).
+    """
+    for terms in house.sheet.contracts:
+        if terms.id in house.valuation.lines:
+            _sweep(house, terms.id, error_account(terms.id))
+            _move_error_lots(house, terms.id)
+            _sweep(house, terms.id, default_account(terms.id))
+    _convert_held(house)
+    for asset in sorted({c.asset for c in house.state.claims}):
+        _draw_funds(house, asset)
+
+
+def _sweep(house: ClearingHouse, contract: int, account: int) -> None:
+    """Pay out an own account's P&L: income of the market's fund, or a new claim on the market (rule WF-044)."""
+    line = house.valuation.lines[contract]
+    state = house.store.read(account)
+    if state is None:
+        return
+    lots, entry = state.positions.get(contract, (0, 0))
+    ages = {c: a for c, a in house.state.lots_age.items() if c != contract}
+    if account == default_account(contract):
+        if lots:
+            ages[contract] = house.state.lots_age.get(contract, 0) + 1
+        house.state.lots_age = ages
+    result = state.cash.get(line.asset, 0) + lots * line.net - entry
+    if result == 0:
+        return
+    house.row(RowKind.CASH, account, line.asset, -result)
+    if result < 0:
+        house.row(RowKind.CASH, SUSPENSE, line.asset, result)
+        claim = Claim(house.state.cycle, -1, 0, contract, line.asset, -result)
+        house.state.claims = [*house.state.claims, claim]
+        house.note("claim", account, contract=contract, asset=line.asset, amount=-result)
+        return
+    back = min(result, sum(c.amount for c in house.state.claims if (c.contract, c.asset) == (contract, line.asset)))
+    house.row(RowKind.CASH, SUSPENSE, line.asset, back)
+    house.state.claims = pay_claims(house.state.claims, line.asset, back, contract)
+    house.row(RowKind.CASH, market_fund(contract), line.asset, result - back)
+    house.note("fund_income", market_fund(contract), asset=line.asset, amount=result, to_claims=back, why="house P&L")
+
+
+def _move_error_lots(house: ClearingHouse, contract: int) -> None:
+    """Hand the error account's lots to the default account at mark, so that one account trades them away (WF-045)."""
+    lots = house.lots(error_account(contract), contract)
+    if lots:
+        mark = house.valuation.lines[contract].mark
+        house.row(RowKind.TRADE, error_account(contract), contract, -lots, -lots * mark)
+        house.row(RowKind.TRADE, default_account(contract), contract, lots, lots * mark)
+        house.note("error_moved", default_account(contract), contract=contract, lots=lots)
+
+
+def _convert_held(house: ClearingHouse) -> None:
+    """Use collateral in suspense: for claims in itself, by conversion, else (no claims at all) for the global fund."""
+    for collateral in sorted(house.valuation.assets):
+        held = _held(house, collateral)
+        if held <= 0:
+            continue
+        own = min(held, total_claims(house.state.claims, collateral))
+        house.state.claims = pay_claims(house.state.claims, collateral, own)
+        held -= own
+        for asset in sorted({c.asset for c in house.state.claims} - {collateral}):
+            paid, given = convert(house, collateral, held, asset, total_claims(house.state.claims, asset))
+            house.state.claims = pay_claims(house.state.claims, asset, paid)
+            held -= given
+        if held and not house.state.claims:
+            house.move(collateral, held, SUSPENSE, GLOBAL_FUND)
+            house.note("fund_income", GLOBAL_FUND, asset=collateral, amount=held, why="collateral left over")
+
+
+def _draw_funds(house: ClearingHouse, asset: int) -> None:
+    """
+    Draw the claims of an asset: each market's from its fund up to the draw cap of the cycle, then all of them pro rata
+    from the global fund up to its cap (rules WF-020, WF-021).
+    """
+    policy = house.sheet.waterfall
+    for contract in sorted({c.contract for c in house.state.claims if c.asset == asset and c.contract != NO_MARKET}):
+        _draw(house, asset, market_fund(contract), policy.market_draw_cap_ppm, lambda c, k=contract: c.contract == k)
+    _draw(house, asset, GLOBAL_FUND, policy.global_draw_cap_ppm, lambda c: True)
+
+
+def _draw(house: ClearingHouse, asset: int, fund: int, cap_ppm: int, mine: Callable[[Claim], bool]) -> None:
+    claims = house.state.claims
+    at = [i for i, c in enumerate(claims) if c.asset == asset and mine(c)]
+    balance = max(0, house.cash(fund, asset))
+    stage = Stage(fund, balance, floor_div(balance * cap_ppm, PPM))
+    shared = share_stages([claims[i].amount for i in at], [stage], first_extra=house.first_extra(fund))
+    paid = sum(shared.draws[0])
+    if not paid:
+        return
+    left = dict(zip(at, shared.remainders, strict=True))
+    house.move(asset, paid, fund, SUSPENSE)
+    house.state.claims = [
+        msgspec.structs.replace(c, amount=left.get(i, c.amount)) for i, c in enumerate(claims) if left.get(i, c.amount)
+    ]
+    house.note("fund_draw", fund, asset=asset, amount=paid, balance=balance, cap=stage.available)
+
+
+def money_wanted(claims: list[Claim], decisions: tuple[ms.Decision, ...]) -> dict[int, int]:
+    """
+    Return the units per asset that no fund paid and no pending debit covers: winners are asked for them.
+    """
+    out: dict[int, int] = {}
+    for claim in claims:
+        out[claim.asset] = out.get(claim.asset, 0) + claim.amount
+    for decision in decisions:
+        if isinstance(decision, ms.Debit):
+            out[decision.asset] -= decision.amount
+    return {asset: units for asset, units in sorted(out.items()) if units > 0}
+
+
+def share_losses(
+    house: ClearingHouse, offered: list[ms.MoneyCandidate], first_extra: Callable[[int], int]
+) -> list[ms.Decision]:
+    """
+    Share what is still missing per asset over the winners that reported gains (rules WF-050 to WF-054).
+
+    Limited to the exact deficit and to min(profit, balance) of each; what they cannot carry stays a claim.
+    """
+    out: list[ms.Decision] = []
+    policy = house.sheet.waterfall
+    for asset in sorted({o.asset for o in offered}):
+        deficit = total_claims(house.state.claims, asset)
+        winners = [o for o in offered if o.asset == asset]
+        if policy.money == Allocation.QUEUE:
+            rank = [
+                Candidate(w.bucket, w.account, 0, w.profit, max(1, w.notional - w.profit), w.notional, w.equity)
+                for w in winners
+            ]
+            winners = [winners[i] for i in rank_candidates(rank)]
+        amounts = share_deficit(
+            policy.money,
+            deficit,
+            [w.profit for w in winners],
+            [w.capacity for w in winners],
+            remainder=policy.remainder,
+            first_extra=first_extra(asset),
+        )
+        for winner, amount in zip(winners, amounts, strict=True):
+            if amount:
+                out.append(ms.Debit(winner.bucket, winner.account, asset, amount))
+        paid = sum(amounts)
+        if deficit:
+            house.note(
+                "loss_shared",
+                asset=asset,
+                deficit=deficit,
+                shared=paid,
+                winners=len(winners),
+                payers=sum(1 for a in amounts if a),
+                largest_ppm=max((a * PPM // w.profit for a, w in zip(amounts, winners, strict=True)), default=0),
+            )
+    return sorted(out, key=lambda d: (d.bucket, d.account))
+
+
+def lots_wanted(house: ClearingHouse) -> dict[int, int]:
+    """
+    Return the signed unreserved lots of the default account that go to ADL: those older than the policy allows, or whose
+    asset has claims that no fund could pay (rule WF-030).
+    """
+    out: dict[int, int] = {}
+    for contract, age in sorted(house.state.lots_age.items()):
+        line = house.valuation.lines[contract]
+        due = age > house.sheet.waterfall.adl_after_cycles or total_claims(house.state.claims, line.asset) > 0
+        if due and line.fresh:
+            free = unreserved_lots(house, contract)
+            if free:
+                out[contract] = free
+    return out
+
+
+def unreserved_lots(house: ClearingHouse, contract: int) -> int:
+    """
+    Return the signed lots of the default account that nothing will trade yet: no intent, own or taken over, no ADL.
+    """
+    lots = house.lots(default_account(contract), contract) - house.dealt(contract)
+    reserved = reserved_lots(house.state.intents, contract)
+    reserved += sum(m.left for m in house.state.moved if m.contract == contract)
+    free = lots + reserved
+    return free if free * lots > 0 else 0
+
+
+def close_lots(house: ClearingHouse, offered: list[ms.LotCandidate], wanted: dict[int, int]) -> list[ms.CloseLots]:
+    """
+    Deal the default account's lots to the holders that offered theirs, at the mark of the cycle just closed (WF-030).
+    """
+    out: list[ms.CloseLots] = []
+    for contract in sorted(wanted):
+        free = unreserved_lots(house, contract)
+        if free * wanted[contract] <= 0:
+            continue
+        holders = [o for o in offered if o.contract == contract]
+        ranked = [
+            Candidate(o.bucket, o.account, o.lots, o.profit, o.entry_value, o.notional, o.equity) for o in holders
+        ]
+        dealt = allocate_lots(
+            min(abs(free), abs(wanted[contract])),
+            ranked,
+            house.sheet.waterfall.lots,
+            first_extra=house.first_extra(contract),
+        )
+        mark = house.valuation.lines[contract].mark
+        for holder, lots in zip(holders, dealt, strict=True):
+            if lots:
+                signed = lots if free > 0 else -lots
+                out.append(ms.CloseLots(holder.bucket, holder.account, contract, signed, signed * mark))
+        if sum(dealt):
+            house.note(
+                "adl_dealt", contract=contract, lots=sum(dealt), wanted=abs(free), holders=sum(1 for d in dealt if d)
+            )
+    return out

@@ -1,0 +1,214 @@
+"""
+What the ClearingHouse and Shards tell each other once a cycle, and what they tell the world (rules CY-001 to CY-010).
+
+`CycleOpen` goes from the ClearingHouse to every shard, `ShardClose` back. Lists in a close are in (bucket, account,
+index) order within the shard; the ClearingHouse sorts what it merges, so the number of shards does not matter.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+from tocsin.sheet.marks import Marks
+
+
+class Grant(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Signed lots that may be traded for an account by force, at no worse than `limit` per lot, until `expires_ns`."""
+
+    bucket: int
+    account: int
+    intent: int
+    contract: int
+    lots: int
+    limit: int
+    expires_ns: int
+
+
+class CloseLots(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """ADL: signed lots booked against the default account at the mark of the cycle in which they were frozen."""
+
+    bucket: int
+    account: int
+    contract: int
+    lots: int
+    value: int
+
+
+class Debit(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Loss sharing: units taken from a winner's gains."""
+
+    bucket: int
+    account: int
+    asset: int
+    amount: int
+
+
+class Release(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Units that leave the vault from an account's in-transit amount."""
+
+    bucket: int
+    account: int
+    asset: int
+    amount: int
+
+
+Decision = Grant | CloseLots | Debit | Release
+
+
+class CycleOpen(msgspec.Struct, frozen=True, array_like=True):
+    """
+    What every shard is told at the start of a cycle.
+
+    `sheet` is the canonical sheet in the first cycle that uses it, else empty. `lots_wanted` asks holders on the other
+    side of the default account's lots (signed lots to be closed), `money_wanted` asks winners per asset.
+    """
+
+    cycle: int
+    time_ns: int
+    sheet_hash: bytes
+    sheet: bytes
+    marks: Marks
+    decisions: tuple[Decision, ...]
+    reduce_only: bool
+    outage_ns: int
+    lots_wanted: dict[int, int]
+    money_wanted: dict[int, int]
+
+
+class Item(NamedTuple):
+    """
+    One stamped row of a stream. `kind` is an `ItemKind`; the other fields mean what that kind says.
+    """
+
+    sequence: int
+    kind: int
+    account: int
+    key: int
+    a: int = 0
+    b: int = 0
+    c: int = -1
+    d: int = -1
+    intent: int = 0
+
+
+class Request(NamedTuple):
+    """Signed lots a plan asks for, with the limit per lot."""
+
+    bucket: int
+    account: int
+    nth: int
+    contract: int
+    lots: int
+    limit: int
+
+
+class Takeover(NamedTuple):
+    """An account's positions (contract, lots, booked value), cash (asset, units) and open intents, moved whole."""
+
+    bucket: int
+    account: int
+    positions: tuple[tuple[int, int, int], ...]
+    cash: tuple[tuple[int, int], ...]
+    intents: tuple[tuple[int, int, int], ...]
+
+
+class Unbooked(NamedTuple):
+    """A side of a fill that goes to the error account, or to the default account if it fills a moved intent."""
+
+    bucket: int
+    account: int
+    nth: int
+    contract: int
+    lots: int
+    value: int
+    intent: int
+    reason: int
+
+
+class Queued(NamedTuple):
+    """Units asked out of the vault."""
+
+    bucket: int
+    account: int
+    nth: int
+    asset: int
+    amount: int
+
+
+class Fee(NamedTuple):
+    """A liquidation fee for a market's fund."""
+
+    bucket: int
+    account: int
+    nth: int
+    contract: int
+    amount: int
+
+
+class LotCandidate(NamedTuple):
+    """A holder that can close lots against the default account."""
+
+    bucket: int
+    account: int
+    contract: int
+    lots: int
+    profit: int
+    entry_value: int
+    notional: int
+    equity: int
+
+
+class MoneyCandidate(NamedTuple):
+    """A winner in one asset: unrealised gains, what it may pay, and its rank inputs."""
+
+    bucket: int
+    account: int
+    asset: int
+    profit: int
+    capacity: int
+    notional: int
+    equity: int
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True):
+    """
+    A fact, recomputed from the log. `phase` 0 decisions, 1 point A, 2 commands, 3 point B, 4 ClearingHouse.
+    """
+
+    cycle: int
+    phase: int
+    order: tuple[int, int, int]
+    kind: str
+    account: int
+    fields: dict[str, int | str]
+
+
+class ShardClose(NamedTuple):
+    """What one shard reports at the end of a cycle."""
+
+    roots: dict[int, bytes]
+    requests: list[Request]
+    takeovers: list[Takeover]
+    unbooked: list[Unbooked]
+    queued: list[Queued]
+    fees: list[Fee]
+    lot_candidates: list[LotCandidate]
+    money_candidates: list[MoneyCandidate]
+    recalled: list[int]
+    ended: list[tuple[int, int]]
+    deposits: dict[int, int]
+    lots: dict[int, int]
+    money: dict[int, int]
+    events: list[Event]
+
+
+class CycleResult(NamedTuple):
+    """A closed cycle: what opened it, its roots, and its events in canonical order."""
+
+    opened: CycleOpen
+    root: bytes
+    bucket_root: bytes
+    house_root: bytes
+    changed_buckets: dict[int, bytes]
+    events: list[Event]
+    counts: tuple[int, ...]
