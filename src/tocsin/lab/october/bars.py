@@ -95,8 +95,17 @@ def load_hours() -> dict[str, tuple[Bar, ...]]:
     """
     out: dict[str, list[Bar]] = {}
     for row in _rows("october_hours.csv.gz"):
-        start, *prices = (int(row[name]) for name in ("start_s", "open", "high", "low", "close"))
-        out.setdefault(row["symbol"], []).append(Bar(start, 3600, *prices, 0))
+        out.setdefault(row["symbol"], []).append(
+            Bar(
+                start_s=int(row["start_s"]),
+                seconds=3600,
+                open=int(row["open"]),
+                high=int(row["high"]),
+                low=int(row["low"]),
+                close=int(row["close"]),
+                volume_usd=0,
+            )
+        )
     return {symbol: tuple(bars) for symbol, bars in out.items()}
 
 

@@ -4,11 +4,13 @@ Build the world: contracts from facts, accounts from a seed, opening fills, coll
 
 from tocsin.core.errors import ConfigError
 from tocsin.core.integers import PPM, ceil_div
-from tocsin.lab.october.bars import load_hours, load_json, load_markets
+from tocsin.lab.october.bars import load_bars, load_hours, load_json, load_markets
 from tocsin.lab.october.bridge import seeded
+from tocsin.lab.october.cadence import START_S
 from tocsin.lab.october.cure import CureModel
 from tocsin.lab.october.markets import (
     STAND_IN_TIERS,
+    TIERED_INITIAL_PPM,
     build_market,
     open_interest_share_ppm,
     open_interest_usd,
@@ -19,12 +21,9 @@ from tocsin.lab.october.population import band_of, draw_positions, draw_sizes
 from tocsin.lab.october.world import UNITS_PER_BTC, UNITS_PER_USDT, Fills, Market, World
 
 ACCOUNTS_MIN, ACCOUNTS_MAX = 50, 50_000
-LEVERAGE_DEFAULT = 5.0
-START_FACTOR_PPM = 1_100_000
-"""Least equity at the start over the initial requirement at 20:00 last prices."""
-
-TIERED_INITIAL_PPM = 2_000_000
-"""Initial over liquidation requirement of the tiered component (preset `exchange`)."""
+LEVERAGE_DEFAULT = 8.0
+START_FACTOR_PPM = 1_050_000
+"""Least equity at the start over the initial requirement, besides room for the mark."""
 
 DEPOSIT_PART_MIN = 4
 """At least one part in this many of the equity wanted was paid in, the rest may be profit."""
@@ -42,7 +41,7 @@ GLOBAL_FUND_PPM = 10_000
 _LEVERAGE_DECILES_PERMILLE = (200, 408, 555, 693, 837, 1000, 1194, 1443, 1803, 2452, 5100)
 """Leverage over its median by decile: log-normal with a log standard deviation of 0.7, cut at both 1 % points."""
 
-_LEVERAGE_BY_BAND_PERMILLE = (1000, 750, 500)
+_LEVERAGE_BY_BAND_PERMILLE = (1000, 800, 600)
 """Smallest 90 %, next 9 %, top 1 % of accounts: large accounts run lower leverage."""
 
 
@@ -59,8 +58,8 @@ def build_world(
         cured_share: Share of owners that answer a margin call, 0 to 1.
 
     Returns:
-        World in integers: positions of each contract add up to zero, every account starts with equity of at least
-        1.1 x its initial requirement.
+        World in integers: positions of each contract add up to zero; every account starts above its initial
+        requirement, whatever the path's seed.
 
     Raises:
         ConfigError: An argument is out of its range.
@@ -90,8 +89,8 @@ def build_world(
         btc_haircut_ppm=BTC_HAIRCUT_PPM,
         btc_price_ticks=btc_market.price_ticks,
         scale_ppm=scale_ppm,
+        median_leverage_ppm=round(leverage * PPM),
         cure=CureModel(seed=seed, share_ppm=round(cured_share * PPM)),
-        assumptions=(),
     )
 
 
@@ -156,15 +155,20 @@ def _fund_accounts(
     """
     Return deposits in USDT units and satoshi, and resulting leverage in ppm, per account.
 
-    Equity wanted = gross notional / leverage, at least `START_FACTOR_PPM` x initial requirement; deposit = equity
-    wanted less the profit already in the positions at 20:00.
+    Equity wanted = gross notional / leverage, at least `START_FACTOR_PPM` x initial requirement and what the
+    positions lose if the 20:00 mark lies at the worse end of the last bar; deposit = equity wanted less the profit
+    already in the positions at 20:00.
     """
-    gross, initial, profit = [0] * accounts, [0] * accounts, [0] * accounts
+    gross, initial, cushion, profit = ([0] * accounts for _ in range(4))
+    bars = load_bars()
     for market, held in zip(markets, positions, strict=True):
+        bar = next(b for b in bars[market.symbol] if b.start_s + b.seconds == START_S)
+        room = max(bar.high - bar.close, bar.close - bar.low) * market.units_per_tick_per_lot
         for account, lots in held.items():
             gross[account - 1] += abs(lots) * market.mark
             tiered = ceil_div(tiered_units(market, lots) * TIERED_INITIAL_PPM, PPM)
             initial[account - 1] += max(tiered, abs(lots) * market.initial_charge)
+            cushion[account - 1] += abs(lots) * room
             profit[account - 1] += lots * market.mark
     for buyer, seller, value in zip(fills.buyer, fills.seller, fills.value, strict=True):
         profit[buyer - 1] -= value
@@ -178,7 +182,8 @@ def _fund_accounts(
         decile, rest = divmod(draw.getrandbits(30) % 10_000, 1000)
         low, high = _LEVERAGE_DECILES_PERMILLE[decile : decile + 2]
         leverage = max(PPM, leverage * (low * 1000 + (high - low) * rest) // PPM)
-        equity = max(gross[i] * PPM // leverage, ceil_div(initial[i] * START_FACTOR_PPM, PPM), UNITS_PER_USDT)
+        least = ceil_div(initial[i] * START_FACTOR_PPM, PPM) + cushion[i]
+        equity = max(gross[i] * PPM // leverage, least, UNITS_PER_USDT)
         deposit = max(equity // DEPOSIT_PART_MIN, equity - profit[i])
         in_btc = 0
         if draw.getrandbits(30) % PPM < BTC_HOLDERS_PPM:

@@ -27,7 +27,7 @@ def cycle_times_ns(cadence: Cadence = Cadence.NORMAL) -> list[int]:
 
     Steps at normal cadence: 60 s from 20:00 to 21:00, 5 s to 21:40, 60 s to 23:00 UTC.
     """
-    out = []
+    out: list[int] = []
     at, end = START_S * SECOND_NS, END_S * SECOND_NS
     while at <= end:
         out.append(at)

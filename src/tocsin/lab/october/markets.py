@@ -20,6 +20,9 @@ MARK_MAX_FACTOR = 2
 INITIAL_FACTOR_PPM = 1_500_000
 """Initial charge over margin-call charge."""
 
+TIERED_INITIAL_PPM = 2_000_000
+"""Initial over liquidation requirement of the tiered component (preset `exchange`)."""
+
 CAPACITY_PPM_5S = 200
 """Forced orders per 5 s and side, as a share of daily volume: about the depth within 10 bp of a calm BTC book."""
 

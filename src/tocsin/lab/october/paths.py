@@ -61,7 +61,7 @@ def build_paths(seed: int) -> tuple[PricePath, ...]:
     """
     Return the paths of all markets by rising contract number (contract n is element n - 1).
     """
-    out = []
+    out: list[PricePath] = []
     for symbol, bars in load_bars().items():
         last = bridge_bars(bars, symbol, seed)
         out.append(PricePath(symbol, bars[0].start_s, last, [0, *accumulate(last)]))

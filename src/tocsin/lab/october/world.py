@@ -1,7 +1,7 @@
 """
-Hold the world of the October replay: contracts, accounts, opening fills, and the assumptions behind them.
+Hold the world of the October replay: contracts, accounts, opening fills.
 
-Plain integers in columns; `tocsin.lab.october.build` makes it, the demo turns it into commands. Prices and
+Plain integers in columns; `build_world` makes it, the demo turns it into commands. Prices and
 contract terms come from real data; accounts are synthetic and seeded (docs/explanation/october-2025.md).
 """
 
@@ -105,8 +105,8 @@ class World:
         btc_haircut_ppm: Haircut of BTC as collateral.
         btc_price_ticks: Price of BTC at 20:00 in ticks of the BTC contract.
         scale_ppm: Size of this world against the real open interest, in ppm.
+        median_leverage_ppm: The leverage asked for, in ppm; what each account got is `leverage_ppm`.
         cure: Which owners answer a margin call, when, and with how much.
-        assumptions: (name, number with unit, source), printed by the demo and the report.
     """
 
     seed: int
@@ -121,8 +121,8 @@ class World:
     btc_haircut_ppm: int
     btc_price_ticks: int
     scale_ppm: int
+    median_leverage_ppm: int
     cure: CureModel
-    assumptions: tuple[tuple[str, str, str], ...]
 
     def positions(self) -> dict[int, dict[int, int]]:
         """
