@@ -1,5 +1,5 @@
 """
-Invariants of the waterfall's allocation functions (rules WF-001 to WF-035).
+Invariants of the waterfall's allocation functions (rules WF-001 to WF-032).
 """
 
 from fractions import Fraction
@@ -233,9 +233,7 @@ CANDIDATES = st.lists(
 )
 
 
-@given(
-    st.one_of(st.integers(0, 20), st.integers(0, 2**34)), CANDIDATES, st.sampled_from(list(Allocation)), EXTRA
-)
+@given(st.one_of(st.integers(0, 20), st.integers(0, 2**34)), CANDIDATES, st.sampled_from(list(Allocation)), EXTRA)
 def test_lots_are_whole_exact_and_never_more_than_offered(
     wanted: int, candidates: list[Candidate], allocation: Allocation, extra: int
 ) -> None:

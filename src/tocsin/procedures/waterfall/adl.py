@@ -1,5 +1,5 @@
 """
-Choose whose lots are closed by auto-deleveraging: whole lots, exact in total (rules WF-030 to WF-035).
+Choose whose lots are closed by auto-deleveraging: whole lots, exact in total (rules WF-030 to WF-032).
 
 Only lots are decided here, never money: they are closed at the mark, and what is missing is shared by
 `sharing`. The result depends on the candidates, never on the order in which they are listed.

@@ -1,5 +1,5 @@
 """
-Draw a claim from funds in order, and settle a liquidation with the insurance fund (rules WF-020 to WF-024).
+Draw a claim from funds in order, and settle a liquidation with the insurance fund (rules WF-020 to WF-022).
 
 All amounts are units of one asset; a fund never goes below zero and never pays above its draw cap.
 """

@@ -1,0 +1,192 @@
+"""
+Rules WF-001 to WF-032, one or more tests each; the invariants over random inputs are in tests/properties.
+"""
+
+import pytest
+
+from tocsin.procedures.waterfall import (
+    Candidate,
+    OtherRemainder,
+    Stage,
+    allocate_lots,
+    draw_stages,
+    insurance_fund_delta,
+    rank_candidates,
+    share_deficit,
+    share_pro_rata_floor,
+    share_queue,
+    share_stages,
+    share_water_filling,
+)
+from tocsin.sheet.terms import Allocation, Remainder
+
+ALL = [Remainder.ROTATE, Remainder.LAST, OtherRemainder.LARGEST]
+
+
+@pytest.mark.parametrize("remainder", ALL)
+@pytest.mark.parametrize("deficit", [0, 1, 279, 280, 760, 761, 10**30])
+def test_wf_001_and_wf_002_exact_and_capped(deficit: int, remainder: Remainder) -> None:
+    """WF-001, WF-002."""
+    capacities = [10, 150, 600]
+    result = share_water_filling(deficit, [100, 300, 600], capacities, remainder=remainder)
+    assert sum(result.amounts) == min(deficit, 760) == deficit - result.uncovered
+    assert all(x <= c for x, c in zip(result.amounts, capacities, strict=True))
+
+
+def test_wf_001_without_winners_all_is_uncovered() -> None:
+    assert share_water_filling(7, [], []) == ([], 0, 1, 7)
+    assert share_water_filling(7, [0, 5], [0, 0]) == ([0, 0], 0, 1, 7)
+
+
+def test_wf_002_a_capacity_above_the_profit_is_a_defect_of_the_caller() -> None:
+    with pytest.raises(AssertionError):
+        share_water_filling(1, [5], [6])
+
+
+@pytest.mark.parametrize(
+    ("deficit", "level"), [(0, (0, 1)), (100, (1, 10)), (280, (3, 10)), (460, (1, 2)), (760, (1, 1)), (900, (1, 1))]
+)
+def test_wf_003_the_level_is_a_reduced_fraction(deficit: int, level: tuple[int, int]) -> None:
+    """WF-003."""
+    result = share_water_filling(deficit, [100, 300, 600], [10, 150, 600])
+    assert (result.level_numerator, result.level_denominator) == level
+
+
+def test_wf_003_levels_that_differ_in_the_last_digit_are_told_apart() -> None:
+    big = 2**62
+    capacities = [big - 2, big - 3]
+    result = share_water_filling(2 * big - 6, [big, big], capacities)
+    assert result.amounts == [big - 3, big - 3]
+    assert share_water_filling(2 * big - 5, [big, big - 1], [big - 2, big - 3]).amounts == [big - 2, big - 3]
+
+
+def test_wf_004_equal_winners_pay_alike() -> None:
+    """WF-004."""
+    amounts = share_water_filling(1000, [70] * 30, [70] * 30, first_extra=29).amounts
+    assert sorted(amounts) == [33] * 20 + [34] * 10
+    assert amounts[29] == 34 and amounts[9] == 33
+
+
+def test_wf_005_a_split_account_pays_the_same() -> None:
+    """WF-005."""
+    whole = share_water_filling(555, [900, 100], [900, 100]).amounts
+    split = share_water_filling(555, [300, 300, 300, 100], [300, 300, 300, 100]).amounts
+    assert abs(whole[0] - sum(split[:3])) <= 3
+
+
+def test_wf_006_remainder_last_as_in_the_source_engines_cases() -> None:
+    """WF-006."""
+    assert share_pro_rata_floor([80, 8000], 5080, remainder=Remainder.LAST) == [50, 5030]
+    assert share_pro_rata_floor([800, 7200, 800], 5800, remainder=Remainder.LAST) == [527, 4745, 528]
+
+
+def test_wf_007_covered_creditors_are_paid_in_full() -> None:
+    """WF-007."""
+    assert share_pro_rata_floor([7, 0, 3], 10) == [7, 0, 3]
+    assert share_pro_rata_floor([7, 0, 3], 11) == [7, 0, 3]
+    assert share_pro_rata_floor([], 11) == []
+    assert share_pro_rata_floor([0, 0], 0) == [0, 0]
+    with pytest.raises(AssertionError):
+        share_pro_rata_floor([7, 3], 5, owed_total=9)
+
+
+def test_wf_008_queue() -> None:
+    """WF-008."""
+    assert share_queue(0, [5]) == [0]
+    assert share_queue(9, [5, 0, 9]) == [5, 0, 4]
+    assert share_queue(99, [5, 0, 9]) == [5, 0, 9]
+
+
+def test_wf_009_a_queue_is_not_symmetric_and_the_others_are() -> None:
+    """WF-009."""
+    profits = capacities = [50, 50]
+    assert share_deficit(Allocation.QUEUE, 60, profits, capacities) == [50, 10]
+    assert share_deficit(Allocation.PRO_RATA, 60, profits, capacities) == [30, 30]
+    assert share_deficit(Allocation.WATER_FILLING, 60, profits, capacities) == [30, 30]
+
+
+def test_wf_010_rotation_reaches_everyone_alike() -> None:
+    """WF-010."""
+    paid = [share_pro_rata_floor([1] * 5, 3, first_extra=h) for h in range(5)]
+    assert [sum(column) for column in zip(*paid, strict=True)] == [3] * 5
+    assert share_pro_rata_floor([1] * 5, 3, first_extra=10**20 + 1) == paid[1]
+
+
+def test_wf_011_last_never_overpays() -> None:
+    """WF-011."""
+    assert share_pro_rata_floor([5, 5, 5, 1], 15, remainder=Remainder.LAST) == [4, 5, 5, 1]
+
+
+def test_wf_012_whole_shares_take_no_extra_unit() -> None:
+    """WF-012."""
+    for h in range(9):
+        assert share_pro_rata_floor([4, 3, 1], 4, first_extra=h)[0] == 2
+
+
+def test_wf_013_rules_of_other_engines() -> None:
+    """WF-013."""
+    assert share_pro_rata_floor([10, 4, 4], 9, remainder=OtherRemainder.LARGEST) == [5, 2, 2]
+    assert share_pro_rata_floor([3, 3, 1], 4, remainder=OtherRemainder.LARGEST) == [2, 2, 0]
+    assert share_pro_rata_floor([5, 5, 5, 1], 15, remainder=OtherRemainder.LAST_WHOLE) == [4, 4, 4, 3]
+
+
+def test_wf_020_stages() -> None:
+    """WF-020."""
+    stages = [Stage(5, 10, 3), Stage(6, 0), Stage(7, 4, 9)]
+    assert draw_stages(2, stages) == ([(5, 2), (6, 0), (7, 0)], 0)
+    assert draw_stages(9, stages) == ([(5, 3), (6, 0), (7, 4)], 2)
+
+
+def test_wf_021_claims_share_a_stage_whatever_their_order() -> None:
+    """WF-021."""
+    assert share_stages([9, 1], [Stage(5, 5)], first_extra=0).draws == [[5, 0]]
+    assert share_stages([9, 1], [Stage(5, 5)], first_extra=1).draws == [[4, 1]]
+    assert share_stages([1, 9], [Stage(5, 10)]).remainders == [0, 0]
+    assert share_stages([], [Stage(5, 10)]) == ([[]], [])
+
+
+@pytest.mark.parametrize(
+    ("received", "value", "cap", "delta"),
+    [
+        (5610, 5100, 1000, 510),
+        (5610, 5100, 28, 28),
+        (-4410, -4900, 1000, 490),
+        (-4410, -4900, 22, 22),
+        (5100, 5100, 28, 0),
+        (-4900, -4900, 28, 0),
+        (5099, 5100, 28, -1),
+        (-4901, -4900, 28, -1),
+        (10, 0, 0, 0),
+    ],
+)
+def test_wf_022_insurance_fund_delta(received: int, value: int, cap: int, delta: int) -> None:
+    """WF-022."""
+    assert insurance_fund_delta(received, value, cap) == delta
+
+
+def test_wf_030_nothing_offered() -> None:
+    """WF-030."""
+    assert allocate_lots(5, []) == []
+    assert allocate_lots(5, [Candidate(0, 1, 0)], Allocation.PRO_RATA) == [0]
+
+
+def test_wf_031_rank() -> None:
+    """WF-031: by score; ties by bucket, then account; losses last, the most leveraged first."""
+    rich = Candidate(9, 9, 1, profit=30, entry_value=100, notional=130, equity=1000)
+    bold = Candidate(9, 8, 1, profit=20, entry_value=100, notional=120, equity=10)
+    twin = Candidate(2, 8, 1, profit=40, entry_value=200, notional=240, equity=20)
+    even = Candidate(0, 1, 1, profit=0, entry_value=100, notional=100, equity=10)
+    loser = Candidate(0, 2, 1, profit=-10, entry_value=100, notional=90, equity=10)
+    careful = Candidate(0, 3, 1, profit=-10, entry_value=100, notional=90, equity=1000)
+    broke = Candidate(0, 4, 1, profit=1, entry_value=100, notional=101, equity=-5)
+    everyone = [careful, even, rich, loser, bold, twin, broke]
+    ranked = [everyone[i] for i in rank_candidates(everyone)]
+    assert ranked == [twin, bold, broke, rich, even, loser, careful]
+
+
+def test_wf_032_pro_rata_rotates_in_bucket_order() -> None:
+    """WF-032."""
+    three = [Candidate(5, 1, 1), Candidate(1, 9, 1), Candidate(1, 2, 1)]
+    assert allocate_lots(1, three, Allocation.PRO_RATA, first_extra=0) == [0, 0, 1]
+    assert allocate_lots(1, three, Allocation.PRO_RATA, first_extra=1) == [0, 1, 0]
+    assert allocate_lots(1, three, Allocation.PRO_RATA, first_extra=2) == [1, 0, 0]
