@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from random import Random
 
+import tocsin.journal.disk
 from tocsin.core.errors import JournalError
 from tocsin.journal.disk import RealDisk
 from tocsin.journal.log import Journal
@@ -45,7 +46,10 @@ def run_child(directory: Path, random: Random) -> int:
     Start a writer, kill it after a moment, and return the last number it acknowledged, or -1.
     """
     receiver, sender = os.pipe()
-    seed, wait = random.randrange(1 << 30), random.choice((0.0, random.random() * 0.004, random.random() * 0.02))
+    seed, wait = (
+        random.randrange(1 << 30),
+        random.choice((0.0, random.random() * 0.004, random.random() * 0.02)),
+    )
     child = os.fork()
     if child == 0:
         os.close(receiver)
@@ -90,6 +94,7 @@ def check(directory: Path, acked: int) -> int:
 
 def main(root: str, kills: int, seed: int) -> None:
     random = Random(seed)
+    tocsin.journal.disk.SPARE_BYTES_MIN = 0
     total = 0
     acked = -1
     directory = Path(root) / "none"

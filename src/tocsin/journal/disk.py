@@ -5,9 +5,11 @@ Rules JN-020 to JN-023. Whatever the journal asks of a disk goes through these f
 journal code runs on `RealDisk` and, with crashes and errors, on `tocsin.journal.simdisk.SimDisk`.
 """
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
+from threading import Thread
 from typing import Protocol
 
 from tocsin.core.errors import JournalError
@@ -15,7 +17,11 @@ from tocsin.core.errors import JournalError
 TEMPORARY = ".tmp"
 """Suffix of a file that is not published yet; whatever bears it may be removed at any opening."""
 
-_ZEROS = bytes(1 << 20)
+SPARE_NAME = "journal-spare" + TEMPORARY
+SPARE_BYTES_MIN = 1 << 20
+"""Length from which a file is worth a spare, in bytes."""
+
+_ZEROS = bytes(1 << 18)
 _sync_data = getattr(os, "fdatasync", os.fsync)
 
 
@@ -71,6 +77,10 @@ class Disk(Protocol):
 
     def create(self, name: str, length: int) -> DiskFile:
         """Make a file of `length` written zero bytes, replacing any of that name; not durable yet."""
+        ...
+
+    def prepare(self, length: int) -> None:
+        """Be told that a file of `length` will be created soon; never raises."""
         ...
 
     def open(self, name: str, *, writable: bool) -> DiskFile: ...
@@ -169,12 +179,15 @@ class RealDisk:
     A directory of the file system, made on the first write if its parent exists.
 
     The lock is advisory (`flock` on the directory): it keeps a second Tocsin out, not other programs.
+    A file that was announced with `prepare` is filled with zeros by a thread of its own, so that a
+    new segment costs the writer a renaming and two syncs instead of the writing of all its zeros.
     """
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
         self._directory = -1
         self._locked = False
+        self._spare: _Spare | None = None
 
     @property
     def place(self) -> str:
@@ -192,16 +205,16 @@ class RealDisk:
 
     def create(self, name: str, length: int) -> RealFile:
         self._open_directory()
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC
-        file = RealFile(os.open(self._path / name, flags, 0o644))
-        try:
-            # Zeros are written, not only reserved, so that a later write changes data and no metadata.
-            for offset in range(0, length, len(_ZEROS)):
-                file.write(offset, _ZEROS[: length - offset])
-        except BaseException:
-            file.close()
-            raise
-        return file
+        spare, self._spare = self._spare, None
+        file = spare.take(length) if spare is not None else None
+        if file is not None:
+            os.replace(self._path / SPARE_NAME, self._path / name)
+            return file
+        return _create_zeroed(self._path / name, length)
+
+    def prepare(self, length: int) -> None:
+        if self._spare is None and length >= SPARE_BYTES_MIN:
+            self._spare = _Spare(self._path / SPARE_NAME, length)
 
     def open(self, name: str, *, writable: bool) -> RealFile:
         return RealFile(os.open(self._path / name, os.O_RDWR if writable else os.O_RDONLY))
@@ -224,6 +237,9 @@ class RealDisk:
         self._locked = True
 
     def unlock(self) -> None:
+        if self._spare is not None:
+            self._spare.drop()
+            self._spare = None
         if self._directory >= 0:
             os.close(self._directory)
             self._directory = -1
@@ -234,6 +250,64 @@ class RealDisk:
             self._path.mkdir(exist_ok=True)
             self._directory = os.open(self._path, os.O_RDONLY)
         return self._directory
+
+
+class _Spare:
+    """
+    A file of zeros in the making; on any error there is none, and the file is made when it is needed.
+    """
+
+    def __init__(self, path: Path, length: int) -> None:
+        self._path, self._length = path, length
+        self._file: RealFile | None = None
+        self._thread = Thread(target=self._make, name="tocsin-journal-spare", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._length = -1
+
+    def take(self, length: int) -> RealFile | None:
+        """
+        Wait for the file and return it if it has `length`; else remove it.
+        """
+        if self._length == length:
+            self._thread.join()
+            if self._file is not None:
+                return self._file
+        self.drop()
+        return None
+
+    def drop(self) -> None:
+        if self._thread.ident is not None:
+            self._thread.join()
+        if self._file is not None:
+            self._file.close()
+        self._path.unlink(missing_ok=True)
+
+    def _make(self) -> None:
+        with contextlib.suppress(OSError):
+            file = _create_zeroed(self._path, self._length)
+            try:
+                # Not for durability: whoever takes the file syncs it again and then has little to wait for.
+                file.sync_data()
+            except OSError:
+                file.close()
+                raise
+            self._file = file
+
+
+def _create_zeroed(path: Path, length: int) -> RealFile:
+    """
+    Make a file of zeros; written, not only reserved, so that a later write changes data and no metadata.
+    """
+    file = RealFile(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644))
+    try:
+        for offset in range(0, length, len(_ZEROS)):
+            file.write(offset, _ZEROS[: length - offset])
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def _sync_path(path: Path) -> None:

@@ -7,10 +7,12 @@ were acknowledged before it.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from struct import Struct
-from typing import NamedTuple
+from typing import NamedTuple, cast
+
+import google_crc32c
 
 from tocsin.core.errors import JournalError, LimitReached
 from tocsin.core.hashing import HASH_BYTES, crc32c, hash_bytes
@@ -33,9 +35,11 @@ _RECORD = Struct("<III")
 _CRC = Struct("<I")
 _pack_record = _RECORD.pack
 _pack_crc = _CRC.pack
+_crc32c = cast(Callable[[bytes], int], google_crc32c.value)  # pyright: ignore[reportUnknownMemberType]
 
-HEADER_BYTES = _FRAME.size + _CRC.size
-RECORD_EXTRA_BYTES = _RECORD.size + _CRC.size
+CRC_BYTES = _CRC.size
+HEADER_BYTES = _FRAME.size + CRC_BYTES
+RECORD_EXTRA_BYTES = _RECORD.size + CRC_BYTES
 """Bytes of a record besides its payload: length, kind, stream, CRC32C."""
 
 
@@ -102,7 +106,7 @@ def frame_salt(chain: bytes) -> int:
 
 def encode_record(kind: int, stream: int, payload: bytes) -> bytes:
     """
-    Return the bytes of one record.
+    Return the bytes of one record but its checksum, which `encode_batch` adds.
 
     Raises:
         JournalError: Kind or stream is not in 0 to 2^32 - 1.
@@ -111,25 +115,28 @@ def encode_record(kind: int, stream: int, payload: bytes) -> bytes:
     if len(payload) > RECORD_BYTES_MAX:
         raise LimitReached(f"record payload must be at most {RECORD_BYTES_MAX} bytes, was {len(payload)}")
     try:
-        record = _pack_record(len(payload), kind, stream) + payload
+        return _pack_record(len(payload), kind, stream) + payload
     except struct.error:
         raise JournalError(
             f"record kind and stream must be 0 to {2**32 - 1}, were {kind} and {stream}"
         ) from None
-    return record + _pack_crc(crc32c(record))
 
 
 def encode_batch(records: list[bytes], first: int, chain: bytes, salt: int) -> tuple[bytes, bytes]:
     """
     Return the frame of `records` numbered from `first`, padded, and the chain head after it.
     """
-    body = b"".join(records)
-    batch = _encode_header(BATCH, len(body), first, len(records), salt) + body
+    pieces = [b""] * (2 * len(records))
+    pieces[0::2] = records
+    pieces[1::2] = map(_pack_crc, map(_crc32c, records))
+    body = b"".join(pieces)
+    header = _encode_header(BATCH, len(body), first, len(records), salt)
     state = sha256(chain)
-    state.update(batch)
+    state.update(header)
+    state.update(body)
     head = state.digest()
-    padding = bytes(-(len(batch) + HASH_BYTES) % SECTOR_BYTES)
-    return b"".join((batch, head, padding)), head
+    padding = bytes(-(len(header) + len(body) + HASH_BYTES) % SECTOR_BYTES)
+    return b"".join((header, body, head, padding)), head
 
 
 def encode_seal(first: int, chain: bytes, salt: int) -> bytes:
@@ -196,7 +203,7 @@ def read_records(data: bytes, offset: int, header: FrameHeader) -> Iterator[Reco
         if crc_at + _CRC.size > end:
             raise BadFrame(f"record {number} runs past its batch")
         record = data[at:crc_at]
-        if _CRC.unpack_from(data, crc_at)[0] != crc32c(record):
+        if _CRC.unpack_from(data, crc_at)[0] != _crc32c(record):
             raise BadFrame(f"checksum of record {number} is wrong")
         yield Record(number, kind, stream, record[_RECORD.size :])
         at = crc_at + _CRC.size

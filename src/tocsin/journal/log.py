@@ -6,7 +6,7 @@ Rules JN-013 to JN-019 and JN-024. A record is acknowledged when `commit` has re
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -15,6 +15,7 @@ from tocsin.core.errors import JournalError, LimitReached
 from tocsin.journal.disk import TEMPORARY, Disk, DiskFile, publish
 from tocsin.journal.frames import (
     BATCH_BYTES_MAX,
+    CRC_BYTES,
     SECTOR_BYTES,
     BadFrame,
     FrameHeader,
@@ -40,6 +41,10 @@ from tocsin.journal.segments import (
     find_segments,
     scan_segment,
     segment_name,
+)
+
+_POISONED = (
+    "the journal takes no more records since a commit failed; open it again to see what the disk holds"
 )
 
 
@@ -82,6 +87,7 @@ class Journal:
         self._end = 0
         self._capacity = 0
         self._sealed = False
+        self._prepared = False
         self._locked = False
         self._buffer: list[bytes] = []
         self._buffered_bytes = 0
@@ -162,11 +168,28 @@ class Journal:
         if self._refusal:
             raise JournalError(self._refusal)
         record = encode_record(kind, stream, payload)
-        if self._buffered_bytes + len(record) > BATCH_BYTES_MAX:
+        buffered = self._buffered_bytes + len(record) + CRC_BYTES
+        if buffered > BATCH_BYTES_MAX:
             raise LimitReached(f"a batch must be at most {BATCH_BYTES_MAX} bytes; commit more often")
+        self._buffered_bytes = buffered
         self._buffer.append(record)
-        self._buffered_bytes += len(record)
         return self._count + len(self._buffer) - 1
+
+    def append_many(self, rows: Sequence[tuple[int, int, bytes]]) -> int:
+        """
+        Add rows (kind, stream, payload) as `append` does, all or none, and return the number of the first.
+
+        Raises: As `append`.
+        """
+        if self._refusal:
+            raise JournalError(self._refusal)
+        records = [encode_record(kind, stream, payload) for kind, stream, payload in rows]
+        buffered = self._buffered_bytes + sum(map(len, records)) + CRC_BYTES * len(records)
+        if buffered > BATCH_BYTES_MAX:
+            raise LimitReached(f"a batch must be at most {BATCH_BYTES_MAX} bytes; commit more often")
+        self._buffered_bytes = buffered
+        self._buffer += records
+        return self._count + len(self._buffer) - len(records)
 
     def commit(self) -> bytes:
         """
@@ -182,7 +205,9 @@ class Journal:
         if not self._buffer:
             return self._head
         length = frame_bytes(self._buffered_bytes)
-        with self._writing("commit a batch"):
+        # Refuse from here on unless all of it succeeds, whatever may come up (JN-016).
+        self._refusal = _POISONED
+        try:
             # Room for one seal stays free, so that a close never needs a new segment.
             if self._end + length + SECTOR_BYTES > self._capacity:
                 self._start_segment(length)
@@ -190,12 +215,18 @@ class Journal:
             file = self._open_file()
             file.write(self._end, frame)
             file.sync_data()
+        except OSError as error:
+            raise _refused(f"commit a batch in {self._disk.place}", error) from error
+        self._refusal = ""
         self._head = head
         self._end += length
         self._count += len(self._buffer)
         self._sealed = False
         self._buffer.clear()
         self._buffered_bytes = 0
+        if not self._prepared and 2 * self._end > self._capacity:
+            self._prepared = True
+            self._disk.prepare(self._segment_bytes)
         return head
 
     def records(self, start: int = 0) -> Iterator[Record]:
@@ -216,14 +247,15 @@ class Journal:
         """
         try:
             if not self._refusal:
-                with self._writing("close the journal"):
-                    file = self._open_file()
-                    if not self._sealed:
-                        file.write(self._end, encode_seal(self._count, self._head, self._salt))
-                        file.sync_data()
-                        self._end += SECTOR_BYTES
-                    file.truncate(self._end)
                 self._refusal = "the journal is closed; open it again"
+                file = self._open_file()
+                if not self._sealed:
+                    file.write(self._end, encode_seal(self._count, self._head, self._salt))
+                    file.sync_data()
+                    self._end += SECTOR_BYTES
+                file.truncate(self._end)
+        except OSError as error:
+            raise _refused(f"close the journal in {self._disk.place}", error) from error
         finally:
             self._release()
 
@@ -246,21 +278,6 @@ class Journal:
     def _open_file(self) -> DiskFile:
         assert self._file is not None
         return self._file
-
-    @contextmanager
-    def _writing(self, doing: str) -> Generator[None]:
-        """
-        Poison the journal unless the block ends without any exception (JN-016).
-        """
-        self._refusal = f"the journal is not usable since an attempt to {doing} failed; open it again"
-        try:
-            yield
-        except OSError as error:
-            raise JournalError(
-                f"cannot {doing} in {self._disk.place}: {error.strerror or error}; nothing of it is "
-                "acknowledged, the journal takes no more records until it is opened again"
-            ) from error
-        self._refusal = ""
 
     @contextmanager
     def _opening(self) -> Generator[None]:
@@ -304,6 +321,7 @@ class Journal:
 
     def _use(self, file: DiskFile, header: SegmentHeader, end: int, capacity: int) -> None:
         self._firsts.append(header.first)
+        self._prepared = False
         self._file, self._salt, self._end, self._capacity = file, header.salt, end, capacity
 
     def _load_segment(self, name: str, *, is_last: bool) -> None:

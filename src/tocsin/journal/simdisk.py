@@ -74,6 +74,11 @@ class SimDisk:
             raise _error(errno.ENOSPC)
         return SimFile(self, node)
 
+    def prepare(self, length: int) -> None:
+        """
+        Do nothing: a spare file changes when bytes are written, not which are durable.
+        """
+
     def open(self, name: str, *, writable: bool) -> "SimFile":
         if name not in self._seen:
             raise _error(errno.ENOENT)
