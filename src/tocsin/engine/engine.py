@@ -81,6 +81,20 @@ class Engine:
         self._house_stream.extend(stamped.house)
         return stamped.accepted
 
+    def row_counts(self) -> tuple[int, ...]:
+        """Return how many rows each stream holds in the open cycle, the ClearingHouse's first."""
+        return (len(self._house_stream), *(len(stream) for stream in self._streams))
+
+    def check_time(self, next_time_ns: int) -> None:
+        """
+        Check a time for the next cut.
+
+        Raises:
+            DataError: It is not after the open cycle's, or beyond 2^62.
+        """
+        if not self.opened.time_ns < next_time_ns <= 2**62:
+            raise DataError(f"next_time_ns must be after {self.opened.time_ns} and at most 2^62, was {next_time_ns}")
+
     def cut(self, next_time_ns: int) -> CycleResult:
         """
         Close the open cycle over what was submitted and open the next at log time `next_time_ns`.
@@ -88,10 +102,9 @@ class Engine:
         Raises:
             DataError: The time is not after the open cycle's.
         """
-        if next_time_ns <= self.opened.time_ns:
-            raise DataError(f"next_time_ns must be after {self.opened.time_ns}, was {next_time_ns}")
+        self.check_time(next_time_ns)
         opened = self.opened
-        counts = (len(self._house_stream), *(len(s) for s in self._streams))
+        counts = self.row_counts()
         self.house.apply(self._house_stream)
         closes = [
             shard.run(_for_shard(opened, i, len(self.shards)), items)

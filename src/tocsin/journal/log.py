@@ -5,7 +5,7 @@ Rules JN-013 to JN-019 and JN-024. A record is acknowledged when `commit` has re
 """
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -26,6 +26,7 @@ from tocsin.journal.frames import (
     encode_record,
     encode_seal,
     frame_bytes,
+    read_frame,
     read_header,
     read_records,
 )
@@ -238,6 +239,31 @@ class Journal:
         """
         for number in range(max(bisect_right(self._firsts, start) - 1, 0), len(self._firsts)):
             yield from self._segment_records(number, start, self._count)
+
+    def head_at(self, count: int) -> bytes | None:
+        """
+        Return the chain head after the first `count` records, or None if no batch ends there.
+
+        Complexity: reads the one segment in which that batch lies.
+
+        Raises:
+            JournalError: A file changed since the opening; names file and byte.
+        """
+        if count == 0:
+            return chain_start(self._header)
+        if count > self._count:
+            return None
+        number = max(bisect_left(self._firsts, count) - 1, 0)
+        name, chain = segment_name(number), b""
+        for offset, frame, data in self._segment_frames(number, self._count):
+            chain = chain or decode_segment_header(data, name).chain
+            try:
+                chain = read_frame(data, offset, frame, chain)
+            except BadFrame as error:
+                raise JournalError(f"{name} is damaged at byte {offset}: {error}; open it again") from None
+            if frame.first + frame.records == count:
+                return chain
+        return None
 
     def close(self) -> None:
         """
