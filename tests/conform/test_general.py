@@ -182,6 +182,45 @@ def test_liquidation_price_by_hand(size: int, rate: str, slippage: str, collater
     assert find_differences({"liquidation_price": price}, run_liquidation_price(Inputs(values))) == []
 
 
+@pytest.mark.parametrize(("size", "price"), [(40_000, "123.4"), (-40_000, "1234.5"), (1, "5")])
+def test_the_identity_is_exact(size: int, price: str) -> None:
+    values = {
+        "mark_price": price,
+        "position_size": size,
+        "position_factor": 10,
+        "linear_slippage": "0.5",
+        "rf_long": "0.1",
+        "rf_short": "0.11",
+        "funding_per_unit": "-3",
+        "collateral": "equal to maintenance margin",
+    }
+    result = run_liquidation_price(Inputs(values))["liquidation_price"]
+    assert (result.value, result.bound) == (Fraction(price), 0)
+
+
+@pytest.mark.parametrize(
+    ("size", "collateral", "price"),
+    [
+        # slippage(10) = 0.2 x 10 + 0.01 x 100 = 3, risk 1 or 2.
+        (10, "500", "83.333333"),
+        (-10, "500", "100"),
+        (10, "1600", "0"),
+    ],
+)
+def test_quadratic_slippage_by_hand(size: int, collateral: str, price: str) -> None:
+    values = {
+        "mark_price": 100,
+        "position_size": size,
+        "linear_slippage": "0.2",
+        "quadratic_slippage": "0.01",
+        "rf_long": "0.1",
+        "rf_short": "0.2",
+        "collateral": collateral,
+    }
+    assert accepts_price_case(Inputs(values)).startswith("slippage is quadratic")
+    assert find_differences({"liquidation_price": price}, run_vega_price(Inputs(values))) == []
+
+
 def test_liquidation_price_without_denominator_is_undefined() -> None:
     values = {"mark_price": 100, "position_size": 1, "rf_long": 1, "collateral": "equal to maintenance margin"}
     assert accepts_price_case(Inputs(values))

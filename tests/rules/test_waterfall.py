@@ -112,6 +112,11 @@ def test_wf_010_rotation_reaches_everyone_alike() -> None:
     assert share_pro_rata_floor([1] * 5, 3, first_extra=10**20 + 1) == paid[1]
 
 
+def test_wf_010_rotation_goes_by_the_order_given_not_by_capacity() -> None:
+    assert share_water_filling(2, [10, 10, 10], [10, 9, 8], first_extra=0).amounts == [1, 1, 0]
+    assert share_water_filling(2, [10, 10, 10], [10, 9, 8], first_extra=2).amounts == [1, 0, 1]
+
+
 def test_wf_011_last_never_overpays() -> None:
     """WF-011."""
     assert share_pro_rata_floor([5, 5, 5, 1], 15, remainder=Remainder.LAST) == [4, 5, 5, 1]

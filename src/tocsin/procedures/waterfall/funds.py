@@ -98,5 +98,4 @@ def insurance_fund_delta(received: int, bankruptcy_value: int, fee_cap: int) -> 
         `received - bankruptcy_value` if <= 0: the fund pays that much. Else the smaller of it and `fee_cap`.
     """
     assert fee_cap >= 0
-    delta = received - bankruptcy_value
-    return delta if delta <= 0 else min(delta, fee_cap)
+    return min(received - bankruptcy_value, fee_cap)
