@@ -8,7 +8,7 @@ from tocsin.accounts.booking import book_fill
 from tocsin.accounts.leaf import decode_leaf, encode_leaf
 from tocsin.accounts.store import Results, RowKind, Rows
 from tocsin.core.errors import InvariantBroken, Reason
-from tocsin.core.limits import CASH_MAX, LOTS_MAX, POSITIONS_MAX, PRICE_SCALE
+from tocsin.core.limits import CASH_MAX, HOLD_CAPS_MAX, LOTS_MAX, POSITIONS_MAX, PRICE_SCALE
 from tocsin.margin.levels import compute_level
 from tocsin.margin.requirement import (
     INITIAL,
@@ -115,7 +115,7 @@ class PlainStore:
         if asset not in self._valuation.assets:
             return Reason.UNKNOWN_ASSET, 0, 0
         after = account.cash.get(asset, 0) + amount
-        if self._bounded and amount > 0 and not self._cash_fits(asset, after):
+        if self._bounded and amount > 0 and after > 0 and not self._cash_fits(account, asset, after):
             return Reason.ADMISSION_BOUND, abs(after), CASH_MAX
         self._set_cash(account, asset, after)
         return Reason.OK, after, 0
@@ -140,8 +140,15 @@ class PlainStore:
         self._set_cash(account, line.asset, cash)
         if bid >= 0 or ask >= 0:
             old = account.holds.get(contract, (0, 0))
-            self._set_hold(account, contract, bid if bid >= 0 else old[0], ask if ask >= 0 else old[1])
+            new = (bid if bid >= 0 else old[0], ask if ask >= 0 else old[1])
+            self._report_hold(account, contract, new, line.terms.position_cap)
         return Reason.OK, booked.lots, booked.cash
+
+    def _report_hold(self, account: AccountState, contract: int, hold: tuple[int, int], position_cap: int) -> None:
+        """Keep the hold that a fill reports, cut to what the bound allows; a 65th contract is not kept (UN-010)."""
+        most = HOLD_CAPS_MAX * position_cap if self._bounded else LOTS_MAX
+        if contract in account.holds or len(account.holds) < POSITIONS_MAX:
+            self._set_hold(account, contract, min(hold[0], most), min(hold[1], most))
 
     def _admit(
         self, account: AccountState, line: Line, contract: int, lots: int, value: int, after: int, cash: int
@@ -158,11 +165,17 @@ class PlainStore:
                 return Reason.CONTRACT_NOT_ALLOWED
             if len(account.positions) >= POSITIONS_MAX:
                 return Reason.POSITIONS_MAX
-        return Reason.OK if self._cash_fits(line.asset, cash) else Reason.ADMISSION_BOUND
+        if is_reducing(after - lots, after):
+            # What reduces is always booked: it moves a bounded P&L into cash, and forced closes may not fail.
+            return Reason.OK
+        return Reason.OK if self._cash_fits(account, line.asset, cash) else Reason.ADMISSION_BOUND
 
-    def _cash_fits(self, asset: int, cash: int) -> bool:
-        valued = abs(cash) * self._valuation.assets[asset].price_cap // PRICE_SCALE
-        return max(abs(cash), valued) <= CASH_MAX
+    def _cash_fits(self, account: AccountState, asset: int, cash: int) -> bool:
+        """Say whether the account may hold `cash` of `asset` beside its other cash, at the price caps (UN-010)."""
+        held = {**account.cash, asset: cash}
+        assets = self._valuation.assets
+        valued = sum(abs(units) * assets[a].price_cap for a, units in held.items())
+        return abs(cash) <= CASH_MAX and valued <= CASH_MAX * PRICE_SCALE
 
     def _apply_withdraw(self, account: AccountState, asset: int, amount: int, _b: int, _c: int, _d: int) -> Result:
         """Move min(wanted, cash, E_c, initial headroom) to in-transit (rule AC-006); x moved, y what was possible."""

@@ -9,7 +9,7 @@ NOTIONAL_MAX = 2**52
 """Largest position cap x mark cap of one contract, in units and in valuation units (rule UN-010)."""
 
 CASH_MAX = 2**58
-"""Largest absolute cash of one account in one asset, in units and in valuation units (rule UN-010)."""
+"""Largest absolute cash of one account, per asset in units and over all assets in valuation units (rule UN-010)."""
 
 ACCOUNT_ID_MAX = 2**48
 POSITIONS_MAX = 64
@@ -33,3 +33,11 @@ PRICE_SCALE = 1_000_000
 PRICE_MAX = 2**40
 MARK_MAX = 2**44
 RATE_PPM_MAX = 100 * 1_000_000
+PREMIUM_PPM_MAX = 1_000_000
+"""Largest premium of a negative balance (rule UN-010)."""
+
+REQUIREMENT_PPM_MAX = 2_000_000
+"""Largest initial requirement of one contract at its caps, in ppm of the notional at its mark cap (rule UN-010)."""
+
+HOLD_CAPS_MAX = 2
+"""Largest hold of one side, in position caps: what an order from one cap to the other rests (rule UN-010)."""

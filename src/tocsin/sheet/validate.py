@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from tocsin.core import limits
 from tocsin.core.errors import SheetError
-from tocsin.core.integers import PPM
+from tocsin.core.integers import PPM, ceil_div
 from tocsin.sheet.terms import AssetTerms, ContractTerms, LevelFactors, RiskSheet
 
 
@@ -69,7 +69,7 @@ def _validate_asset(asset: AssetTerms) -> None:
     _require(1 <= len(asset.symbol) <= 32, f"{at}.symbol", asset.symbol, "1 to 32 characters")
     _between(f"{at}.decimals", asset.decimals, 0, 18)
     _between(f"{at}.price_cap", asset.price_cap, 1, limits.PRICE_MAX)
-    _between(f"{at}.premium_ppm", asset.premium_ppm, 0, limits.RATE_PPM_MAX)
+    _between(f"{at}.premium_ppm", asset.premium_ppm, 0, limits.PREMIUM_PPM_MAX)
     _between(f"{at}.stress_ppm", asset.stress_ppm, 0, PPM - 1)
     _require(
         1 <= len(asset.haircuts) <= limits.TIERS_MAX,
@@ -143,6 +143,7 @@ def _validate_contract(sheet: RiskSheet, contract: ContractTerms, prices: dict[i
     _between(f"{at}.fee_ppm", contract.fee_ppm, 0, PPM)
     _between(f"{at}.dust_lots", contract.dust_lots, 0, contract.position_cap)
     _validate_cost(sheet, contract, at)
+    _validate_requirement(sheet, contract, at)
 
 
 def _validate_tiers(at: str, contract: ContractTerms) -> None:
@@ -171,6 +172,21 @@ def _validate_cost(sheet: RiskSheet, contract: ContractTerms, at: str) -> None:
     )
 
 
+def _validate_requirement(sheet: RiskSheet, contract: ContractTerms, at: str) -> None:
+    """
+    Refuse a contract whose initial requirement could exceed the published multiple of its notional (rule UN-010).
+    """
+    tiered = contract.tiers[-1].rate_ppm * sheet.tiered.initial
+    per_lot = max(contract.charge_long, contract.charge_short) * sheet.charge.initial
+    total = ceil_div(tiered, PPM) + ceil_div(per_lot, contract.mark_cap) + contract.stale_half_band_ppm
+    _require(
+        total <= limits.REQUIREMENT_PPM_MAX,
+        f"{at}.tiers[-1].rate_ppm x tiered.initial + charge x charge.initial / mark_cap + stale_half_band_ppm",
+        total,
+        f"at most {limits.REQUIREMENT_PPM_MAX} ppm of the notional",
+    )
+
+
 def _validate_policies(sheet: RiskSheet) -> None:
     calls, liquidation, waterfall, cycle = sheet.calls, sheet.liquidation, sheet.waterfall, sheet.cycle
     _between("calls.deadline_ns", calls.deadline_ns, 1, 10**15)
@@ -189,8 +205,8 @@ def check_successor(old: RiskSheet, new: RiskSheet) -> RiskSheet:
     """
     Return `new` if it may follow `old` while positions are open (rule SH-011).
 
-    Every asset and contract stays, with the same kind, asset and units; caps never shrink, so that what was admitted
-    stays admitted.
+    Every asset stays with its price cap, every contract with its kind, asset and units; mark and position caps never
+    shrink, so that what was admitted stays admitted.
 
     Raises:
         SheetError: Field, value and what is accepted.
@@ -204,10 +220,10 @@ def check_successor(old: RiskSheet, new: RiskSheet) -> RiskSheet:
             raise SheetError(f"{at} must stay in the sheet, was missing")
         _require(after.symbol == asset.symbol, f"{at}.symbol", after.symbol, repr(asset.symbol))
         _require(
-            after.price_cap >= asset.price_cap,
+            after.price_cap == asset.price_cap,
             f"{at}.price_cap",
             after.price_cap,
-            f"at least {asset.price_cap}",
+            f"{asset.price_cap}: admitted cash is bounded at it",
         )
     contracts = {c.id: c for c in new.contracts}
     for contract in old.contracts:
