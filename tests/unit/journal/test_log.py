@@ -10,9 +10,17 @@ import pytest
 
 from tests.helpers.journals import read_batches, rewrite
 from tocsin.core.errors import JournalError, LimitReached
+from tocsin.core.hashing import crc32c
 from tocsin.journal import log
 from tocsin.journal.disk import Disk, RealDisk
-from tocsin.journal.frames import RECORD_EXTRA_BYTES, Record
+from tocsin.journal.frames import (
+    RECORD_EXTRA_BYTES,
+    Record,
+    chain_start,
+    encode_batch,
+    encode_record,
+    frame_salt,
+)
 from tocsin.journal.log import Journal
 from tocsin.journal.simdisk import SimDisk
 
@@ -186,6 +194,92 @@ def test_every_changed_byte_of_a_closed_journal_is_told() -> None:
                     silent.append((name, at))
             pristine.flip(name, at, 0x41)
     assert silent == []
+
+
+def forge(disk: SimDisk, first: int, record: bytes, count_bytes: int = 0) -> None:
+    """
+    Write a second frame after the first of `disk`, chain and checksums right, with `first` and odd bytes.
+    """
+    head = Journal.open(disk, read_only=True).head
+    salt = frame_salt(chain_start(b"header"))
+    frame, _ = encode_batch([record], first, head, salt)
+    if count_bytes:
+        body = frame[24 : 24 + len(record) + 4] + bytes(count_bytes)
+        raw = (
+            b"TBAT"
+            + len(body).to_bytes(4, "little")
+            + first.to_bytes(8, "little")
+            + (1).to_bytes(4, "little")
+        )
+        raw += crc32c(raw, salt).to_bytes(4, "little") + body
+        frame = (raw + sha256(head + raw).digest()).ljust(512, b"\0")
+    disk.open(last_file(disk), writable=True).write(1024, frame)
+
+
+def test_a_frame_with_a_wrong_number_is_refused() -> None:
+    """JN-005, JN-012: a frame out of place is damage even when its checksums and chain are right."""
+    disk = SimDisk()
+    fill(disk, 1, close=False)
+    disk.kill()
+    forge(disk, 2, encode_record(1, 1, b"x"))
+    with pytest.raises(JournalError, match="damaged at byte 1024: first record must be 1, was 2"):
+        Journal.open(disk)
+
+
+def test_bytes_after_the_last_record_of_a_batch_are_no_batch() -> None:
+    """JN-002: every byte of a batch belongs to a record."""
+    disk = SimDisk()
+    fill(disk, 1, close=False)
+    disk.kill()
+    forge(disk, 1, encode_record(1, 1, b"x"), count_bytes=4)
+    assert (
+        Journal.open(disk, read_only=True).recovered.reason
+        == "batch must end with its last record, has 4 bytes more"
+    )
+
+
+def frame_like(salt: int) -> bytes:
+    return encode_batch([encode_record(1, 1, b"x")], 5, bytes(32), salt)[0]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        bytes(512 - 24 - 12) + frame_like(0),
+        bytes(512 - 24 - 12) + frame_like(frame_salt(chain_start(b"of another journal"))),
+        bytes(512 - 24 - 12 + 1) + frame_like(frame_salt(chain_start(b"header"))),
+    ],
+    ids=["no salt", "another journal", "not aligned"],
+)
+def test_a_payload_that_looks_like_a_frame_does_not_stop_recovery(payload: bytes) -> None:
+    """JN-005, JN-010: an interrupted batch is cut, whatever its payload contains."""
+    disk = SimDisk()
+    journal = Journal.create(disk, b"header")
+    journal.append(1, 1, payload)
+    journal.commit()
+    disk.kill()
+    disk.flip(last_file(disk), 512)
+    assert Journal.open(disk).recovered[:2] == (0, 24 + 12 + len(payload) + 4 + 32)
+
+
+def test_bytes_after_the_seal_are_reported() -> None:
+    """JN-006, JN-011: then the journal was not left as the close left it."""
+    disk = SimDisk()
+    records = fill(disk, 2)
+    file = disk.open(last_file(disk), writable=True)
+    file.write(file.length, b"junk")
+    journal = Journal.open(disk, read_only=True)
+    assert list(journal.records()) == records
+    assert (journal.recovered.closed, journal.recovered.cut_bytes) == (False, 4)
+
+
+def test_an_opening_reserves_the_segment_again() -> None:
+    """JN-018: so that commits change data and no metadata."""
+    disk = SimDisk()
+    fill(disk, 1, segment_bytes=8192)
+    assert len(disk.contents(last_file(disk))) == 512 * 3
+    Journal.open(disk)
+    assert len(disk.contents(last_file(disk))) == 8192
 
 
 def test_a_missing_segment_is_named() -> None:

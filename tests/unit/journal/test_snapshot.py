@@ -70,6 +70,8 @@ def test_every_changed_byte_makes_the_older_one_count() -> None:
         assert len(notes) == 1 and notes[0].startswith(f"{name} is damaged and was passed over: ")
         disk.flip(name, at, 0x10)
     assert latest_snapshot(disk).notes == ()
+    disk.flip(name, 20)
+    assert latest_snapshot(disk).notes[0].endswith(": checksum of its header is wrong")
 
 
 def test_cut_short_or_misnamed_is_passed_over() -> None:
