@@ -11,10 +11,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from tocsin.conform import Case, Status, list_doors, load_cases, run_cases
+from tocsin.conform import Case, Status, core_prices, list_doors, load_cases, run_cases
 from tocsin.conform.doors import CORE, ROUTES, VENUE
 from tocsin.conform.numbers import parse_number
 from tocsin.conform.run import run_case
+from tocsin.conform.sheets import build_valuation
+from tocsin.sheet.validate import validate_sheet
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 CASES = load_cases([VECTORS / "engines.json"])
@@ -46,6 +48,19 @@ def test_one_door_only(door: str, passed: int) -> None:
     assert report.count(Status.PASSED) == passed
     assert report.count(Status.FAILED) == 0
     assert {o.door for o in report.outcomes if o.status is Status.PASSED} == {door}
+
+
+def test_shipped_core_cases_are_sheets_that_could_be_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+
+    def build_and_validate(*args: Any, **kwargs: Any) -> Any:
+        valuation = build_valuation(*args, **kwargs)
+        built.append(validate_sheet(valuation.sheet).name)
+        return valuation
+
+    monkeypatch.setattr(core_prices, "build_valuation", build_and_validate)
+    assert all(o.status is Status.PASSED for o in run_cases(CORE_CASES).outcomes)
+    assert len(built) >= 17
 
 
 # Mirrors: the same case on the other side. A long is worth what the short owes; risk factors change sides.
