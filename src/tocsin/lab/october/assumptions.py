@@ -32,7 +32,10 @@ def list_assumptions(world: World) -> tuple[Assumption, ...]:
     long = sum(m.move_90d_q99_ppm is not None for m in facts)
     share, moves = markets.open_interest_share_ppm(facts), markets.scale_move_ppm(facts)
     bands = ", ".join(f"{s:.1%}" for s in population.BAND_SHARES)
-    cure = world.cure
+    cure, reserve = world.cure, f"{world.cure.reserve_ppm / PPM:.0%} of collateral"
+    in_btc = f"{build.BTC_PART_PPM / PPM:.0%} of {build.BTC_HOLDERS_PPM / PPM:.0%} of accounts"
+    per_market, in_global = f"{markets.FUND_PPM / PPM:.1%}", f"{build.GLOBAL_FUND_PPM / PPM:.0%}"
+    median = f"{world.median_leverage_ppm / PPM:g}"
     return (
         Assumption("prices", f"{len(facts)} perpetuals, 3- and 5-minute bars", "data"),
         Assumption("path inside a bar", "seeded bridge through open, high, low, close", "choice"),
@@ -41,8 +44,12 @@ def list_assumptions(world: World) -> tuple[Assumption, ...]:
         ),
         Assumption("open interest known", f"{known} of {len(facts)} markets", "data, close of 9 October"),
         Assumption("open interest of the rest", f"{share / PPM:.1%} of daily volume", "median of the known"),
-        Assumption("scale of the world", f"{world.scale_ppm / PPM:.1%} of real open interest and volume", "mean account"),
-        Assumption("maintenance tiers known", f"{tiers} of {len(facts)}, else those of {markets.STAND_IN_TIERS}", "data"),
+        Assumption(
+            "scale of the world", f"{world.scale_ppm / PPM:.1%} of real open interest and volume", "mean account"
+        ),
+        Assumption(
+            "maintenance tiers known", f"{tiers} of {len(facts)}, else those of {markets.STAND_IN_TIERS}", "data"
+        ),
         Assumption(
             "margin-call charge",
             f"99 % quantile of hourly moves ({long} markets: 90 days; else 44 h x {moves / PPM:.2f})",
@@ -52,22 +59,26 @@ def list_assumptions(world: World) -> tuple[Assumption, ...]:
         Assumption("gap charge", "99 % quantile of 5-minute moves over 44 h", "data"),
         Assumption("accounts", f"{len(world.accounts):,}, synthetic, seed {world.seed}", "choice"),
         Assumption("notional of smallest 90 %, next 9 %, top 1 %", bands, "published concentration"),
-        Assumption("median leverage", f"{world.median_leverage_ppm / PPM:g}; log-normal 0.7; large accounts x 0.8, 0.6", "choice"),
+        Assumption("median leverage", f"{median}; log-normal 0.7; large accounts x 0.8, 0.6", "choice"),
         Assumption(
             "BTC collateral",
-            f"{build.BTC_PART_PPM / PPM:.0%} of {build.BTC_HOLDERS_PPM / PPM:.0%} of accounts, haircut {world.btc_haircut_ppm / PPM:.0%}",
+            f"{in_btc}, haircut {world.btc_haircut_ppm / PPM:.0%}",
             "choice",
         ),
         Assumption(
             "owners that answer a call",
-            f"{cure.share_ppm / PPM:.0%}, after {cure.delay_min_s} s plus exponential 240 s, with {cure.reserve_ppm / PPM:.0%} of collateral",
+            f"{cure.share_ppm / PPM:.0%}, after {cure.delay_min_s} s plus exponential 240 s, with {reserve}",
             "choice",
         ),
-        Assumption("cost of forced orders", f"{Y_PPM / PPM:g} x daily volatility x sqrt(lots / daily volume)", "measured, calm"),
-        Assumption("capacity", f"{markets.CAPACITY_PPM_5S / PPM:.2%} of daily volume per 5 s and side", "10 bp depth, calm"),
+        Assumption(
+            "cost of forced orders", f"{Y_PPM / PPM:g} x daily volatility x sqrt(lots / daily volume)", "measured, calm"
+        ),
+        Assumption(
+            "capacity", f"{markets.CAPACITY_PPM_5S / PPM:.2%} of daily volume per 5 s and side", "10 bp depth, calm"
+        ),
         Assumption(
             "funds",
-            f"{markets.FUND_PPM / PPM:.1%} of open interest per market, {build.GLOBAL_FUND_PPM / PPM:.0%} of all in the global one",
+            f"{per_market} of open interest per market, {in_global} of all in the global one",
             "choice",
         ),
-    )  # fmt: skip
+    )
