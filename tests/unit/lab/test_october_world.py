@@ -3,6 +3,7 @@ The world: positions add up to zero, sizes, collateral above the initial level, 
 """
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -225,6 +226,11 @@ def test_cost_of_a_btc_order() -> None:
     assert impact_ppm(MARKET, lots) == 1585
     assert execution_price(MARKET, 1_000_000, -lots) == 998_415
     assert execution_price(MARKET, 1_000_000, 0) == 1_000_000
+
+
+def test_the_square_root_is_rounded_up() -> None:
+    """sqrt(1 / 2) is 707,106.78 ppm."""
+    assert impact_ppm(replace(MARKET, impact_ppm=1_000_000, volume_lots=2), 1) == 707_107
 
 
 def test_assumptions_state_their_numbers(world: World) -> None:
