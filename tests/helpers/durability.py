@@ -58,9 +58,7 @@ class Model:
 
     def compare(self, journal: Journal, *, closed: bool) -> None:
         records = list(journal.records())
-        assert [record.number for record in records] == list(range(len(records))) and journal.count == len(
-            records
-        )
+        assert [record.number for record in records] == list(range(len(records))) and journal.count == len(records)
         rows = [(record.kind, record.stream, record.payload) for record in records]
         assert rows in (self.acked, self.acked + self.in_flight), (
             f"acknowledged {len(self.acked)}, in flight {len(self.in_flight)}, found {len(rows)}"

@@ -10,23 +10,6 @@ from tocsin.journal.log import Journal, Record
 Transform = Callable[[Record], Record | Iterable[Record] | None]
 
 
-def read_batches(disk: Disk) -> tuple[bytes, list[list[Record]]]:
-    """
-    Return a journal's header and its records, batch by batch.
-    """
-    journal = Journal.open(disk, read_only=True)
-    batches: list[list[Record]] = []
-    for number in range(len(journal._firsts)):
-        for _, header, _ in journal._segment_frames(number, journal.count):
-            if header.records:
-                batches.append([])
-                for record in journal.records(header.first):
-                    if len(batches[-1]) == header.records:
-                        break
-                    batches[-1].append(record)
-    return journal.header, batches
-
-
 def rewrite(disk_in: Disk, disk_out: Disk, transform: Transform, *, segment_bytes: int = 1 << 20) -> int:
     """
     Copy a journal through `transform`, keeping its batches; return how many records were changed.
@@ -34,10 +17,10 @@ def rewrite(disk_in: Disk, disk_out: Disk, transform: Transform, *, segment_byte
     `transform` gets each record and returns it, another one (its number is ignored), several, or None to
     drop it. The copy is a whole, closed journal: only what its records mean can give it away.
     """
-    header, batches = read_batches(disk_in)
+    journal = Journal.open(disk_in, read_only=True)
     changed = 0
-    with Journal.create(disk_out, header, segment_bytes=segment_bytes) as out:
-        for batch in batches:
+    with Journal.create(disk_out, journal.header, segment_bytes=segment_bytes) as out:
+        for batch in journal.batches():
             for record in batch:
                 result = transform(record)
                 changed += result is not record and result != record

@@ -111,9 +111,7 @@ def _open_sqlite(path: Path) -> tuple[Writer, Callable[[], None]]:
     for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY"):
         connection.execute(f"PRAGMA {pragma}")
     connection.execute("PRAGMA cache_size=-65536")
-    connection.execute(
-        "CREATE TABLE log(number INTEGER PRIMARY KEY, kind INTEGER, stream INTEGER, payload BLOB)"
-    )
+    connection.execute("CREATE TABLE log(number INTEGER PRIMARY KEY, kind INTEGER, stream INTEGER, payload BLOB)")
 
     def write(rows: list[Row]) -> None:
         connection.execute("BEGIN")

@@ -117,9 +117,7 @@ def encode_record(kind: int, stream: int, payload: bytes) -> bytes:
     try:
         return _pack_record(len(payload), kind, stream) + payload
     except struct.error:
-        raise JournalError(
-            f"record kind and stream must be 0 to {2**32 - 1}, were {kind} and {stream}"
-        ) from None
+        raise JournalError(f"record kind and stream must be 0 to {2**32 - 1}, were {kind} and {stream}") from None
 
 
 def encode_batch(records: list[bytes], first: int, chain: bytes, salt: int) -> tuple[bytes, bytes]:

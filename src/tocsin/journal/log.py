@@ -17,8 +17,6 @@ from tocsin.journal.frames import (
     BATCH_BYTES_MAX,
     CRC_BYTES,
     SECTOR_BYTES,
-    BadFrame,
-    FrameHeader,
     Record,
     align,
     chain_start,
@@ -26,10 +24,8 @@ from tocsin.journal.frames import (
     encode_record,
     encode_seal,
     frame_bytes,
-    read_frame,
-    read_header,
-    read_records,
 )
+from tocsin.journal.reading import Frame, read_batch, read_frames, read_heads
 from tocsin.journal.segments import (
     HEADER_BYTES_MAX,
     SEGMENT_BYTES_DEFAULT,
@@ -44,9 +40,7 @@ from tocsin.journal.segments import (
     segment_name,
 )
 
-_POISONED = (
-    "the journal takes no more records since a commit failed; open it again to see what the disk holds"
-)
+_POISONED = "the journal takes no more records since a commit failed; open it again to see what the disk holds"
 
 
 class Recovered(NamedTuple):
@@ -110,9 +104,7 @@ class Journal:
         if len(header) > HEADER_BYTES_MAX:
             raise LimitReached(f"journal header must be at most {HEADER_BYTES_MAX} bytes, was {len(header)}")
         if not SEGMENT_BYTES_MIN <= segment_bytes <= BATCH_BYTES_MAX:
-            raise LimitReached(
-                f"segment_bytes must be {SEGMENT_BYTES_MIN} to {BATCH_BYTES_MAX}, was {segment_bytes}"
-            )
+            raise LimitReached(f"segment_bytes must be {SEGMENT_BYTES_MIN} to {BATCH_BYTES_MAX}, was {segment_bytes}")
         journal = cls(disk, header, align(segment_bytes), read_only=False)
         with journal._opening():
             if find_segments(disk.names(), disk.place):
@@ -237,8 +229,20 @@ class Journal:
         Raises:
             JournalError: A file changed since the opening; names file and byte.
         """
+        for batch in self.batches(start):
+            yield from batch if batch[0].number >= start else batch[start - batch[0].number :]
+
+    def batches(self, start: int = 0) -> Iterator[list[Record]]:
+        """
+        Yield acknowledged batches in order, whole ones, from the one that holds record number `start` >= 0.
+
+        Raises:
+            JournalError: A file changed since the opening; names file and byte.
+        """
         for number in range(max(bisect_right(self._firsts, start) - 1, 0), len(self._firsts)):
-            yield from self._segment_records(number, start, self._count)
+            for frame in self._frames(number):
+                if frame.header.first + frame.header.records > start and not frame.header.is_seal:
+                    yield read_batch(frame)
 
     def head_at(self, count: int) -> bytes | None:
         """
@@ -254,16 +258,7 @@ class Journal:
         if count > self._count:
             return None
         number = max(bisect_left(self._firsts, count) - 1, 0)
-        name, chain = segment_name(number), b""
-        for offset, frame, data in self._segment_frames(number, self._count):
-            chain = chain or decode_segment_header(data, name).chain
-            try:
-                chain = read_frame(data, offset, frame, chain)
-            except BadFrame as error:
-                raise JournalError(f"{name} is damaged at byte {offset}: {error}; open it again") from None
-            if frame.first + frame.records == count:
-                return chain
-        return None
+        return next((head for end, head in read_heads(self._frames(number)) if end == count), None)
 
     def close(self) -> None:
         """
@@ -322,8 +317,7 @@ class Journal:
             done = True
         except BlockingIOError:
             raise JournalError(
-                f"the journal in {disk.place} is open for writing already; "
-                "stop that process, or open it read-only"
+                f"the journal in {disk.place} is open for writing already; stop that process, or open it read-only"
             ) from None
         except OSError as error:
             raise _refused(f"open the journal in {disk.place}", error) from error
@@ -379,9 +373,7 @@ class Journal:
         self._sealed = scan.sealed
         closed = scan.sealed and not scan.torn_bytes
         cut_file = name if scan.torn_bytes else ""
-        self._recovered = Recovered(
-            self._count, scan.torn_bytes, cut_file, scan.end, scan.torn_reason, closed
-        )
+        self._recovered = Recovered(self._count, scan.torn_bytes, cut_file, scan.end, scan.torn_reason, closed)
 
     def _repair(self, file: DiskFile, data: bytes, scan: Scan) -> None:
         """
@@ -394,44 +386,12 @@ class Journal:
         file.sync_data()
         self._disk.sync_directory()
 
-    def _segment_records(self, number: int, start: int, stop: int) -> Iterator[Record]:
-        name = segment_name(number)
-        for offset, header, data in self._segment_frames(number, stop):
-            if header.first + header.records <= start:
-                continue
-            try:
-                for record in read_records(data, offset, header):
-                    if record.number >= start:
-                        yield record
-            except BadFrame as error:
-                raise JournalError(f"{name} is damaged at byte {offset}: {error}; open it again") from None
-
-    def _segment_frames(self, number: int, stop: int) -> Iterator[tuple[int, FrameHeader, bytes]]:
+    def _frames(self, number: int) -> Iterator[Frame]:
         """
-        Yield offset, header and file bytes of each frame with records before number `stop`.
+        Yield the frames of segment `number` that hold acknowledged records.
         """
-        name = segment_name(number)
-        following = self._firsts[number]
-        limit = self._firsts[number + 1] if number + 1 < len(self._firsts) else stop
-        if following >= limit:
-            return
-        try:
-            file = self._disk.open(name, writable=False)
-            try:
-                data = file.read(0, file.length)
-            finally:
-                file.close()
-        except OSError as error:
-            raise _refused(f"read {name} in {self._disk.place}", error) from error
-        segment = decode_segment_header(data, name)
-        offset = segment.frames_offset
-        while following < limit:
-            header = read_header(data, offset, segment.salt)
-            if header is None or header.first != following:
-                raise JournalError(f"{name} is damaged at byte {offset}: no frame begins here; open it again")
-            yield offset, header, data
-            following += header.records
-            offset += header.frame_bytes
+        limit = self._firsts[number + 1] if number + 1 < len(self._firsts) else self._count
+        return read_frames(self._disk, number, self._firsts[number], limit)
 
 
 def _refused(doing: str, error: OSError) -> JournalError:

@@ -91,8 +91,7 @@ def find_segments(names: list[str], place: str) -> list[str]:
     for number, name in enumerate(found):
         if name != segment_name(number):
             raise JournalError(
-                f"{segment_name(number)} is missing in {place}, which holds {found[-1]}; "
-                "restore it from a copy"
+                f"{segment_name(number)} is missing in {place}, which holds {found[-1]}; restore it from a copy"
             )
     return found
 

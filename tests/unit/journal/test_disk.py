@@ -15,9 +15,7 @@ from tocsin.journal.disk import RealDisk, publish
 from tocsin.journal.log import Journal
 
 
-def test_a_published_file_is_whole_and_synced_in_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_published_file_is_whole_and_synced_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """JN-020, JN-021: data, name, directory, and the directory's own entry, in this order."""
     calls: list[str] = []
     real_fsync, real_replace, real_data = os.fsync, os.replace, disk_module._sync_data

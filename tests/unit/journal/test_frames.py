@@ -37,9 +37,7 @@ def test_layout_of_a_batch_byte_by_byte() -> None:
     frame, head = encode_batch([encode_record(5, 6, b"abc")], 9, CHAIN, 77)
     record = bytes.fromhex("03000000 05000000 06000000") + b"abc"
     record += crc32c(record).to_bytes(4, "little")
-    header = (
-        b"TBAT" + len(record).to_bytes(4, "little") + (9).to_bytes(8, "little") + (1).to_bytes(4, "little")
-    )
+    header = b"TBAT" + len(record).to_bytes(4, "little") + (9).to_bytes(8, "little") + (1).to_bytes(4, "little")
     header += crc32c(header, 77).to_bytes(4, "little")
     assert head == sha256(CHAIN + header + record).digest()
     assert frame == (header + record + head).ljust(512, b"\0")

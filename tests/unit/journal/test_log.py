@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.journals import read_batches, rewrite
+from tests.helpers.journals import rewrite
 from tocsin.core.errors import JournalError, LimitReached
 from tocsin.core.hashing import crc32c
 from tocsin.journal import log
@@ -114,6 +114,50 @@ def test_many_segments_are_read_from_any_number() -> None:
         assert list(journal.records(start)) == records[start:]
 
 
+def test_batches_are_read_as_they_were_committed() -> None:
+    """JN-014, JN-015: whole ones, from the one that holds a record."""
+    disk = SimDisk()
+    records = fill(disk, 20)
+    journal = Journal.open(disk, read_only=True)
+    assert [len(batch) for batch in journal.batches()] == [batch % 4 + 1 for batch in range(20)]
+    assert [record for batch in journal.batches() for record in batch] == records
+    assert next(journal.batches(4)) == records[3:6]
+
+
+def test_chain_heads_of_the_past() -> None:
+    """JN-003: the head after each batch, over segments and seals; none where no batch ends."""
+    disk = SimDisk()
+    journal = Journal.create(disk, b"header", segment_bytes=2048)
+    heads = {0: journal.head}
+    for batch in range(12):
+        journal.append_many([(1, 1, b"x" * 50)] * (batch % 3 + 1))
+        head = journal.commit()
+        heads[journal.count] = head
+        if batch % 5 == 4:
+            journal.close()
+            journal = Journal.open(disk)
+    found = {count: journal.head_at(count) for count in range(40)}
+    assert {count: head for count, head in found.items() if head is not None} == heads
+
+
+def test_a_file_that_changes_under_an_open_journal_is_told() -> None:
+    """JN-012: checksums are compared again when records are read."""
+    disk = SimDisk()
+    fill(disk, 3)
+    journal = Journal.open(disk, read_only=True)
+    for at, problem in ((1024 + 50, "checksum of record 1 is wrong"), (1024 + 5, "no frame begins here")):
+        disk.flip("journal-00000000.seg", at)
+        with pytest.raises(JournalError, match=f"damaged at byte 1024: {problem}; it was whole when"):
+            list(journal.records())
+        disk.flip("journal-00000000.seg", at)
+    disk.flip("journal-00000000.seg", 1024 + 50)
+    with pytest.raises(JournalError, match="damaged at byte 1024: checksum of record 1 is wrong"):
+        journal.head_at(3)
+    disk.remove("journal-00000000.seg")
+    with pytest.raises(JournalError, match=r"cannot read journal-00000000.seg in the simulated disk: No such file"):
+        next(journal.records())
+
+
 def test_a_batch_longer_than_a_segment_gets_one_of_its_own() -> None:
     """JN-009: a batch is never split."""
     disk = SimDisk()
@@ -170,9 +214,7 @@ def test_damage_before_the_last_batch_is_refused(sector: int) -> None:
     disk.flip(last_file(disk), 512 + 1024 + 512 * sector + 1)
     before = disk.contents(last_file(disk))
     for read_only in (True, False):
-        with pytest.raises(
-            JournalError, match=r"journal-00000000.seg is damaged at byte 1536: .*a later frame"
-        ):
+        with pytest.raises(JournalError, match=r"journal-00000000.seg is damaged at byte 1536: .*a later frame"):
             Journal.open(disk, read_only=read_only)
     assert disk.contents(last_file(disk)) == before
 
@@ -205,12 +247,7 @@ def forge(disk: SimDisk, first: int, record: bytes, count_bytes: int = 0) -> Non
     frame, _ = encode_batch([record], first, head, salt)
     if count_bytes:
         body = frame[24 : 24 + len(record) + 4] + bytes(count_bytes)
-        raw = (
-            b"TBAT"
-            + len(body).to_bytes(4, "little")
-            + first.to_bytes(8, "little")
-            + (1).to_bytes(4, "little")
-        )
+        raw = b"TBAT" + len(body).to_bytes(4, "little") + first.to_bytes(8, "little") + (1).to_bytes(4, "little")
         raw += crc32c(raw, salt).to_bytes(4, "little") + body
         frame = (raw + sha256(head + raw).digest()).ljust(512, b"\0")
     disk.open(last_file(disk), writable=True).write(1024, frame)
@@ -233,8 +270,7 @@ def test_bytes_after_the_last_record_of_a_batch_are_no_batch() -> None:
     disk.kill()
     forge(disk, 1, encode_record(1, 1, b"x"), count_bytes=4)
     assert (
-        Journal.open(disk, read_only=True).recovered.reason
-        == "batch must end with its last record, has 4 bytes more"
+        Journal.open(disk, read_only=True).recovered.reason == "batch must end with its last record, has 4 bytes more"
     )
 
 
@@ -387,9 +423,7 @@ def test_there_is_one_writer(make: str, tmp_path: Path) -> None:
 def test_a_failed_opening_lets_the_lock_go() -> None:
     """JN-024: an error while opening leaves no lock behind."""
     disk = SimDisk()
-    with pytest.raises(
-        JournalError, match=r"no journal in the simulated disk: no file named journal-00000000.seg"
-    ):
+    with pytest.raises(JournalError, match=r"no journal in the simulated disk: no file named journal-00000000.seg"):
         Journal.open(disk)
     with Journal.create(disk, b""), pytest.raises(JournalError, match="open for writing already"):
         Journal.create(disk, b"")
@@ -469,8 +503,6 @@ def test_the_rewriting_helper_makes_a_whole_journal() -> None:
     assert changed == 1
     journal = Journal.open(out, read_only=True)
     assert journal.recovered.closed
-    assert [r.payload for r in journal.records()] == [
-        b"other" if r.number == 7 else r.payload for r in records
-    ]
-    assert [len(b) for b in read_batches(out)[1]] == [len(b) for b in read_batches(disk)[1]]
+    assert [r.payload for r in journal.records()] == [b"other" if r.number == 7 else r.payload for r in records]
+    assert [len(b) for b in journal.batches()] == [len(b) for b in Journal.open(disk, read_only=True).batches()]
     assert journal.head != Journal.open(disk, read_only=True).head

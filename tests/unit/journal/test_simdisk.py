@@ -30,9 +30,7 @@ def test_an_unsynced_sector_is_kept_lost_mixed_or_garbage() -> None:
     for seed in range(400):
         data = outcome(seed)
         mixed = data == b"b" * data.count(b"b") + b"a" * data.count(b"a")
-        kinds[
-            "new" if data == b"b" * 512 else "old" if data == b"a" * 512 else "mixed" if mixed else "garbage"
-        ] += 1
+        kinds["new" if data == b"b" * 512 else "old" if data == b"a" * 512 else "mixed" if mixed else "garbage"] += 1
     assert set(kinds) == {"new", "old", "mixed", "garbage"}
     assert min(kinds.values()) > 5
 

@@ -47,9 +47,7 @@ def test_old_ones_go_only_after_the_new_one_is_durable() -> None:
         for cycle in (1, 2):
             write_snapshot(disk, cycle, 0, HEAD, b"old")
         disk.fail_at = {disk.operations + step: errno.EIO}
-        with pytest.raises(
-            JournalError, match=r"cannot write snapshot-000000000003.snap in the simulated disk: "
-        ):
+        with pytest.raises(JournalError, match=r"cannot write snapshot-000000000003.snap in the simulated disk: "):
             write_snapshot(disk, 3, 0, HEAD, b"new")
         disk.crash()
         found = latest_snapshot(disk).snapshot
