@@ -4,6 +4,8 @@ Who can close lots against the default account, and who has gains to share a los
 
 from collections.abc import Sequence
 
+from tocsin.core.integers import ceil_div, floor_div
+from tocsin.core.limits import PRICE_SCALE
 from tocsin.engine.messages import LotCandidate, MoneyCandidate
 from tocsin.margin.state import AccountState
 from tocsin.margin.valuation import Valuation, compute_balances, compute_equity
@@ -40,13 +42,15 @@ def offer_lots(
 
 def offer_money(bucket: int, state: AccountState, valuation: Valuation, wanted: dict[int, int]) -> list[MoneyCandidate]:
     """
-    Return the gains of `state` per wanted asset: profit, and capacity = min(profit, balance), none below zero equity.
+    Return the gains of `state` per wanted asset: profit, and capacity = min(profit, balance, equity left at the asset's
+    price), whole units rounded down; none at zero equity or below.
 
-    Profit is unrealised P&L summed over the contracts that settle in the asset (rule WF-051).
+    Profit is unrealised P&L summed over the contracts that settle in the asset (rule WF-051). Assets are taken ascending
+    and each capacity lowers the equity left, so that all haircuts together never exceed it.
     """
     out: list[MoneyCandidate] = []
-    equity: int | None = None
-    balances: dict[int, int] = {}
+    equity = left = 0
+    balances: dict[int, int] | None = None
     for asset in sorted(wanted):
         profit = notional = 0
         for contract, (lots, entry) in state.positions.items():
@@ -56,11 +60,16 @@ def offer_money(bucket: int, state: AccountState, valuation: Valuation, wanted: 
                 notional += abs(lots) * line.notional
         if profit <= 0:
             continue
-        if equity is None:
-            equity = compute_equity(state, valuation)
+        if balances is None:
+            equity = left = compute_equity(state, valuation)
             balances = compute_balances(state, valuation)
+        # A unit of a positive balance is worth at most the price; an asset without one is worth nothing.
+        price = valuation.prices[asset]
         capacity = min(profit, balances.get(asset, 0))
-        if equity <= 0 or capacity <= 0:
+        if price:
+            capacity = min(capacity, floor_div(left * PRICE_SCALE, price))
+        if left <= 0 or capacity <= 0:
             continue
+        left -= ceil_div(capacity * price, PRICE_SCALE)
         out.append(MoneyCandidate(bucket, state.id, asset, profit, capacity, notional, equity))
     return out

@@ -16,7 +16,6 @@ from tocsin.accounts.store import RowKind
 from tocsin.core.ids import GLOBAL_FUND, SUSPENSE, default_account, error_account, market_fund
 from tocsin.core.integers import PPM, ceil_div, floor_div, share_pro_rata
 from tocsin.engine import messages as ms
-from tocsin.procedures.liquidation.intent import reserved_lots
 from tocsin.procedures.waterfall.adl import Candidate, allocate_lots, rank_candidates
 from tocsin.procedures.waterfall.funds import Stage, share_stages
 from tocsin.procedures.waterfall.sharing import share_deficit
@@ -303,9 +302,10 @@ def unreserved_lots(house: ClearingHouse, contract: int) -> int:
     Return the signed lots of the default account that nothing will trade yet: no intent, own or taken over, no ADL.
     """
     lots = house.lots(default_account(contract), contract) - house.dealt(contract)
-    reserved = reserved_lots(house.state.intents, contract)
-    reserved += sum(m.left for m in house.state.moved if m.contract == contract)
-    free = lots + reserved
+    left = [i.left for i in house.state.intents if i.contract == contract]
+    left += [m.left for m in house.state.moved if m.contract == contract]
+    # Takeovers of both sides net in the default account; an intent that would add to what is left reserves nothing.
+    free = lots + sum(units for units in left if units * lots < 0)
     return free if free * lots > 0 else 0
 
 
