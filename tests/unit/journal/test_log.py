@@ -43,7 +43,7 @@ def last_file(disk: SimDisk) -> str:
 
 def test_numbers_count_from_zero_and_name_the_record() -> None:
     """JN-013: `append` returns the number under which the record is read again."""
-    journal = Journal.create(SimDisk(), b"")
+    journal = Journal.create(SimDisk(), b"", segment_bytes=4096)
     numbers = [journal.append(1, 2, b"a"), journal.append(1, 2, b"b")]
     journal.commit()
     numbers.append(journal.append_many([(3, 4, b"c"), (5, 6, b"d")]))
@@ -59,7 +59,7 @@ def test_numbers_count_from_zero_and_name_the_record() -> None:
 
 def test_only_committed_records_are_read() -> None:
     """JN-013: an appended record is not acknowledged."""
-    journal = Journal.create(SimDisk(), b"")
+    journal = Journal.create(SimDisk(), b"", segment_bytes=4096)
     journal.append(1, 1, b"a")
     assert (list(journal.records()), journal.count) == ([], 0)
 
@@ -67,7 +67,7 @@ def test_only_committed_records_are_read() -> None:
 def test_commit_without_records_writes_nothing() -> None:
     """JN-013: the chain moves only with records."""
     disk = SimDisk()
-    journal = Journal.create(disk, b"")
+    journal = Journal.create(disk, b"", segment_bytes=4096)
     before = disk.operations
     assert journal.commit() == journal.head
     assert disk.operations == before
@@ -95,7 +95,7 @@ def test_same_records_give_the_same_bytes_and_chain() -> None:
 def test_chain_can_be_recomputed_with_any_tool() -> None:
     """JN-003, JN-004: SHA-256 over the head before and the batch's bytes, from a start that binds the header."""
     disk = SimDisk()
-    journal = Journal.create(disk, b"header")
+    journal = Journal.create(disk, b"header", segment_bytes=8192)
     journal.append(1, 2, b"payload")
     journal.commit()
     start = sha256(b"\x0etocsin.journal" + (6).to_bytes(8, "little") + b"header").digest()
@@ -290,7 +290,7 @@ def frame_like(salt: int) -> bytes:
 def test_a_payload_that_looks_like_a_frame_does_not_stop_recovery(payload: bytes) -> None:
     """JN-005, JN-010: an interrupted batch is cut, whatever its payload contains."""
     disk = SimDisk()
-    journal = Journal.create(disk, b"header")
+    journal = Journal.create(disk, b"header", segment_bytes=8192)
     journal.append(1, 1, payload)
     journal.commit()
     disk.kill()
@@ -375,7 +375,7 @@ def test_an_error_poisons_and_keeps_what_was_acknowledged(code: int, step: int) 
 
 def test_an_interrupt_poisons_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """JN-016: whatever interrupts a commit, the journal does not guess what was written."""
-    journal = Journal.create(SimDisk(), b"")
+    journal = Journal.create(SimDisk(), b"", segment_bytes=4096)
     journal.append(1, 1, b"")
 
     def interrupt(*_: object) -> None:
@@ -411,7 +411,7 @@ def test_there_is_one_writer(make: str, tmp_path: Path) -> None:
     """JN-024: a second opening for writing is refused; reading is free."""
     disk = SimDisk() if make == "simulated" else RealDisk(tmp_path / "journal")
     other = disk if make == "simulated" else RealDisk(tmp_path / "journal")
-    journal = Journal.create(disk, b"")
+    journal = Journal.create(disk, b"", segment_bytes=4096)
     for call in (Journal.open, lambda d: Journal.create(d, b"")):
         with pytest.raises(JournalError, match="is open for writing already; stop that process"):
             call(other)
@@ -425,10 +425,10 @@ def test_a_failed_opening_lets_the_lock_go() -> None:
     disk = SimDisk()
     with pytest.raises(JournalError, match=r"no journal in the simulated disk: no file named journal-00000000.seg"):
         Journal.open(disk)
-    with Journal.create(disk, b""), pytest.raises(JournalError, match="open for writing already"):
-        Journal.create(disk, b"")
+    with Journal.create(disk, b"", segment_bytes=4096), pytest.raises(JournalError, match="open for writing already"):
+        Journal.create(disk, b"", segment_bytes=4096)
     with pytest.raises(JournalError, match="holds a journal already"):
-        Journal.create(disk, b"")
+        Journal.create(disk, b"", segment_bytes=4096)
     Journal.open(disk).close()
 
 
@@ -449,7 +449,7 @@ def test_read_only_never_writes() -> None:
 
 def test_a_closed_journal_takes_nothing() -> None:
     """JN-006: closing twice is allowed, appending is not."""
-    journal = Journal.create(SimDisk(), b"")
+    journal = Journal.create(SimDisk(), b"", segment_bytes=4096)
     journal.close()
     journal.close()
     with pytest.raises(JournalError, match="the journal is closed"):
