@@ -171,9 +171,13 @@ class ClearingHouse:
             money_wanted=self._money_wanted,
         )
         state.sheet_changed = False
-        if late:
-            self.note("outage", gap_ns=gap, moved_ns=self._opened.outage_ns)
+        self._note_outage()
         return self._opened
+
+    def _note_outage(self) -> None:
+        if self._opened.reduce_only:
+            gap = self._opened.time_ns - self.state.previous_ns
+            self.note("outage", gap_ns=gap, moved_ns=self._opened.outage_ns)
 
     def dealt(self, contract: int) -> int:
         """Return the signed lots that holders will close against the default account when the next cycle opens."""
@@ -236,6 +240,7 @@ class ClearingHouse:
                 and item.intent == intent.id
                 and item.key == intent.contract
                 and intent.left * item.a > 0
+                and abs(item.b) <= abs(item.a) * self.valuation.lines[item.key].terms.mark_cap
             ):
                 fits = min(abs(item.a), abs(intent.left))
                 lots, value = it.split_fill(item.a, item.b, fits)
@@ -565,6 +570,7 @@ class ClearingHouse:
         house._opened = snapshot.opened
         house._closes = ()
         house._dealt = {}
+        house._note_outage()
         return house
 
 

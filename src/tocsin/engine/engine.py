@@ -21,12 +21,14 @@ from tocsin.engine.messages import CycleOpen, CycleResult, Item
 from tocsin.engine.sequencer import Accepted, HouseItem, Sequencer
 from tocsin.engine.shard import Shard
 from tocsin.margin.state import AccountState
+from tocsin.sheet.marks import Marks
 from tocsin.sheet.terms import RiskSheet
 
 
 class EngineSnapshot(msgspec.Struct, frozen=True, array_like=True):
     """
-    The whole engine between two cycles, after a cut: independent of P.
+    The whole engine between two cycles, after a cut: independent of P. `marks` are those of the closed cycle: the shards
+    book the next opening's decisions at them.
     """
 
     house: ch.Snapshot
@@ -35,6 +37,7 @@ class EngineSnapshot(msgspec.Struct, frozen=True, array_like=True):
     nonces: dict[int, int]
     sequence: int
     opened: CycleOpen
+    marks: Marks
 
 
 class Engine:
@@ -127,7 +130,7 @@ class Engine:
         self._last = result
         self.opened = self.house.open(next_time_ns)
         marked = frozenset(self.opened.marks.contracts)
-        self.sequencer.set_terms(self.house.sheet, marked)
+        self.sequencer.set_terms(self.house.sheet, marked, self.house.state.vault)
         return result
 
     # Reading
@@ -153,6 +156,8 @@ class Engine:
             raise DataError(f"account must be open in a closed cycle, was {account}")
         bucket = bucket_of(root)
         shard = self.shards[shard_of(bucket, len(self.shards))]
+        if shard.store.read(account) is None:
+            raise DataError(f"account must be open in a closed cycle, was {account}, opened in this one")
         return InclusionProof(
             leaf=shard.store.leaves([account])[0],
             case_hash=hash_case(shard.cases.get(account)),
@@ -187,6 +192,7 @@ class Engine:
                 sort_map(self.sequencer.nonces),
                 self.sequencer.sequence,
                 self.opened,
+                self.shards[0].valuation.marks,
             )
         )
 
@@ -216,8 +222,10 @@ class Engine:
             bucket = bucket_of(engine.sequencer.directory[decode_case(case).account])
             cases[shard_of(bucket, shards)].append(case)
         for shard, part, open_cases in zip(engine.shards, leaves, cases, strict=True):
-            shard.load(part, open_cases, engine.opened.marks)
-        engine.sequencer.set_terms(engine.house.sheet, frozenset(engine.opened.marks.contracts))
+            shard.load(part, open_cases, snapshot.marks)
+        engine.sequencer.set_terms(
+            engine.house.sheet, frozenset(engine.opened.marks.contracts), engine.house.state.vault
+        )
         for bucket in range(BUCKETS):
             shard = engine.shards[shard_of(bucket, shards)]
             if shard.bucket_accounts(bucket):

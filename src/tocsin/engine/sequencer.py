@@ -81,9 +81,14 @@ class Sequencer:
         self._contracts: frozenset[int] = frozenset()
         self._all_contracts: frozenset[int] = frozenset()
         self._assets: frozenset[int] = frozenset()
+        self._vault: dict[int, int] = {}
 
-    def set_terms(self, sheet: RiskSheet, marked: frozenset[int]) -> None:
-        """Set which contracts are known and which have a mark, from the sheet and marks of the open cycle."""
+    def set_terms(self, sheet: RiskSheet, marked: frozenset[int], vault: dict[int, int] | None = None) -> None:
+        """
+        Set which contracts are known and which have a mark, from the sheet and marks of the open cycle, and what the
+        vault held when it opened (None where only accepted commands are stamped again).
+        """
+        self._vault = dict(vault or {})
         self._all_contracts = frozenset(c.id for c in sheet.contracts)
         self._contracts = self._all_contracts & marked
         self._assets = frozenset(a.id for a in sheet.assets)
@@ -126,6 +131,7 @@ class Sequencer:
                     self._check_account(command.account)
                     or self._check_asset(command.asset)
                     or _check_positive("amount", command.amount, limits.CASH_MAX)
+                    or (self._check_vault(command.asset, command.amount) if isinstance(command, cm.Deposit) else None)
                 )
             case cm.Fills():
                 return self._check_fills(command)
@@ -154,7 +160,11 @@ class Sequencer:
                     return Refused(
                         Reason.UNKNOWN_CONTRACT, detail=f"contract must be -1 or in the sheet, was {command.contract}"
                     )
-                return self._check_asset(command.asset) or _check_positive("amount", command.amount, limits.CASH_MAX)
+                return (
+                    self._check_asset(command.asset)
+                    or _check_positive("amount", command.amount, limits.CASH_MAX)
+                    or self._check_vault(command.asset, command.amount)
+                )
 
     def _check_account(self, account: int) -> Refused | None:
         if account in self.directory:
@@ -165,6 +175,18 @@ class Sequencer:
         if asset in self._assets:
             return None
         return Refused(Reason.UNKNOWN_ASSET, detail=f"asset must be in the sheet, was {asset}")
+
+    def _check_vault(self, asset: int, amount: int) -> Refused | None:
+        """Refuse what would lift the vault above its bound, counting all that was paid in since the cycle opened."""
+        after = self._vault.get(asset, 0) + amount
+        if after <= limits.VAULT_MAX:
+            return None
+        return Refused(
+            Reason.ADMISSION_BOUND,
+            after,
+            limits.VAULT_MAX,
+            f"amount must leave the vault of asset {asset} at most {limits.VAULT_MAX}, would be {after}",
+        )
 
     def _check_contract(self, contract: int) -> Refused | None:
         if contract in self._contracts:
@@ -237,7 +259,7 @@ class Sequencer:
 
     def _check_marks(self, command: cm.SetMarks) -> Refused | None:
         columns = (command.contract, command.mark, command.funding, command.grade)
-        refused = _check_columns(columns, ()) if command.contract or not command.asset else None
+        refused = _check_columns(columns, ()) if any(columns) or not command.asset else None
         if refused is not None:
             return refused
         if len(command.asset) != len(command.price):
@@ -266,6 +288,7 @@ class Sequencer:
                 self.directory[account] = root
                 rows.append((bucket_of(root), Item(first, ItemKind.OPEN, account, 0, root, mode)))
             case cm.Deposit(account=account, asset=asset, amount=amount):
+                self._vault[asset] = self._vault.get(asset, 0) + amount
                 rows.append((self._bucket(account), Item(first, ItemKind.DEPOSIT, account, asset, amount)))
             case cm.Withdraw(account=account, asset=asset, amount=amount):
                 rows.append((self._bucket(account), Item(first, ItemKind.WITHDRAW, account, asset, amount)))
@@ -293,6 +316,7 @@ class Sequencer:
                     HouseItem(Item(first, ItemKind.MARKET, HOUSE, command.contract, int(command.halted)), None)
                 )
             case cm.FundDeposit(contract=contract, asset=asset, amount=amount):
+                self._vault[asset] = self._vault.get(asset, 0) + amount
                 house.append(HouseItem(Item(first, ItemKind.FUND, HOUSE, contract, amount, asset), None))
         count = _row_count(command)
         self.sequence += count

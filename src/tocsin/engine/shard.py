@@ -97,6 +97,9 @@ class Shard:
         self._open = opened
         self._close = _empty_close()
         self._touched, self._nth = {}, {}
+        if opened.sheet:
+            self.sheet = decode_sheet(opened.sheet)
+            self._value_at(self.valuation.marks)
         self._apply_decisions()
         self._apply_marks()
         self._apply_items(items)
@@ -167,12 +170,13 @@ class Shard:
             expires_ns=grant.expires_ns,
         )
 
-    def _apply_marks(self) -> None:
-        """Take the sheet and marks of the cycle; decision point A: levels of all accounts, crossings recorded."""
-        if self._open.sheet:
-            self.sheet = decode_sheet(self._open.sheet)
-        self.valuation = Valuation(self.sheet, self._open.marks)
+    def _value_at(self, marks: Marks) -> None:
+        self.valuation = Valuation(self.sheet, marks)
         self.store.set_valuation(self.valuation)
+
+    def _apply_marks(self) -> None:
+        """Take the marks of the cycle; decision point A: levels of all accounts, crossings recorded."""
+        self._value_at(self._open.marks)
         self._record_crossings(1, None)
         if self._open.outage_ns:
             for account in sorted(self.cases):
@@ -240,6 +244,9 @@ class Shard:
         """
         account, contract = item.account, item.key
         state = self.read(account)
+        if abs(item.b) > abs(item.a) * self.valuation.lines[contract].terms.mark_cap:
+            self._to_house(item, item.a, item.b, ERROR, Reason.OUT_OF_RANGE)
+            return
         held = state.positions.get(contract, (0, 0))[0]
         case = self.cases.get(account)
         fits, reason = abs(item.a), Reason.OK
@@ -581,8 +588,7 @@ class Shard:
         """
         Take accounts and cases as of the end of a cycle with `marks`; derived state is rebuilt.
         """
-        self.valuation = Valuation(self.sheet, marks)
-        self.store.set_valuation(self.valuation)
+        self._value_at(marks)
         self.store.load(leaves)
         for data in cases:
             case = decode_case(data)
