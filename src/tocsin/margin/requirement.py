@@ -23,10 +23,12 @@ def contract_requirement(line: Line, valuation: Valuation, lots: int, level: int
     Convex in lots: both components are, and so are their sum and their maximum. At `initial` a leg whose mark is not
     fresh adds its half band on |q| (rule RQ-006).
     """
-    sheet = valuation.sheet
-    tiered = line.tiered(lots) * sheet.tiered.as_tuple()[level]
-    charge = line.charge(lots) * PPM * sheet.charge.as_tuple()[level]
-    total = tiered + charge if line.summed else max(tiered, charge)
+    tiered = line.tiered(lots) * valuation.tiered_factors[level]
+    charge = line.charge(lots) * PPM * valuation.charge_factors[level]
+    if line.summed:
+        total = tiered + charge
+    else:
+        total = tiered if tiered > charge else charge
     if level == INITIAL and not line.fresh:
         total += abs(lots) * line.notional * line.terms.stale_half_band_ppm * PPM
     return total * line.price
@@ -51,16 +53,16 @@ def sum_requirement(account: AccountState, valuation: Valuation, level: int) -> 
     """
     Return the requirement at `level`, x `SCALE`, exact.
     """
-    lines = valuation.lines
-    if level == INITIAL:
-        held = account.holds
-        total = sum(worst_held(lines[c], valuation, q, held.get(c, (0, 0))) for c, (q, _) in account.positions.items())
-        return total + sum(
-            worst_held(lines[c], valuation, 0, hold)
-            for c, hold in held.items()
-            if c not in account.positions and c in lines
-        )
-    return sum(contract_requirement(lines[c], valuation, q, level) for c, (q, _) in account.positions.items())
+    lines, total, held = valuation.lines, 0, account.holds
+    if level == INITIAL and held:
+        for contract in {**account.positions, **held}:
+            if contract in lines:
+                lots = account.positions.get(contract, (0, 0))[0]
+                total += worst_held(lines[contract], valuation, lots, held.get(contract, (0, 0)))
+        return total
+    for contract, (lots, _) in account.positions.items():
+        total += contract_requirement(lines[contract], valuation, lots, level)
+    return total
 
 
 def compute_requirement(account: AccountState, valuation: Valuation, level: int) -> int:

@@ -5,13 +5,14 @@ A `Valuation` is a sheet and the marks of one cycle, laid out for lookup; it hol
 """
 
 from bisect import bisect_right
+from functools import lru_cache
 from typing import NamedTuple
 
 from tocsin.core.integers import PPM
-from tocsin.core.limits import PRICE_SCALE
+from tocsin.core.limits import CONTRACTS_MAX, PRICE_SCALE
 from tocsin.margin.state import AccountState
 from tocsin.sheet.marks import Grade, Marks
-from tocsin.sheet.terms import AssetTerms, Combine, ContractTerms, RiskSheet
+from tocsin.sheet.terms import AssetTerms, Combine, ContractTerms, RiskSheet, Tier
 
 EQUITY_SCALE = PPM * PRICE_SCALE
 """Denominator of equity sums before their one rounding."""
@@ -60,6 +61,15 @@ def compute_deductions(lowers: tuple[int, ...], rates: tuple[int, ...]) -> tuple
     return tuple(out)
 
 
+@lru_cache(maxsize=CONTRACTS_MAX)
+def lay_out_brackets(tiers: tuple[Tier, ...]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """
+    Return lower bounds, rates and deductions of brackets as columns.
+    """
+    lowers, rates = tuple(t.lower for t in tiers), tuple(t.rate_ppm for t in tiers)
+    return lowers, rates, compute_deductions(lowers, rates)
+
+
 class Valuation:
     """
     A sheet and the marks of one cycle.
@@ -68,11 +78,13 @@ class Valuation:
     asset is worth nothing while owned, and its price cap while owed (rule EQ-006).
     """
 
-    __slots__ = ("assets", "lines", "marks", "prices", "sheet")
+    __slots__ = ("assets", "charge_factors", "lines", "marks", "prices", "sheet", "tiered_factors")
 
     def __init__(self, sheet: RiskSheet, marks: Marks) -> None:
         self.sheet = sheet
         self.marks = marks
+        self.tiered_factors = sheet.tiered.as_tuple()
+        self.charge_factors = sheet.charge.as_tuple()
         self.assets: dict[int, AssetTerms] = {a.id: a for a in sheet.assets}
         self.prices = {a.id: marks.prices.get(a.id, 0) for a in sheet.assets}
         self.lines: dict[int, Line] = {}
@@ -80,8 +92,7 @@ class Valuation:
             entry = marks.contracts.get(terms.id)
             if entry is None:
                 continue
-            lowers = tuple(t.lower for t in terms.tiers)
-            rates = tuple(t.rate_ppm for t in terms.tiers)
+            lowers, rates, deductions = lay_out_brackets(terms.tiers)
             self.lines[terms.id] = Line(
                 terms,
                 terms.asset,
@@ -93,7 +104,7 @@ class Valuation:
                 entry.grade == Grade.FRESH,
                 lowers,
                 rates,
-                compute_deductions(lowers, rates),
+                deductions,
                 terms.combine == Combine.SUM,
             )
 
