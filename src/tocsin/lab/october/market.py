@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from tocsin.engine.messages import CycleOpen, Event, Grant
 from tocsin.lab.october.liquidity import execution_price
 from tocsin.lab.october.world import Market
-from tocsin.procedures.liquidation.intent import Intent
+from tocsin.procedures.liquidation.intent import Intent, IntentState
 
 HOUSE = 0
 """Account number by which fills name the default account."""
@@ -57,7 +57,7 @@ class OutsideMarket:
                 order = Order(decision.account, decision.intent, decision.contract, decision.lots, decision.limit)
                 self.orders[order.account, order.intent] = order
         for intent in house_intents:
-            if (HOUSE, intent.id) not in self.orders and intent.left:
+            if (HOUSE, intent.id) not in self.orders and intent.state < IntentState.CANCEL_PENDING:
                 self.orders[HOUSE, intent.id] = Order(HOUSE, intent.id, intent.contract, intent.left, intent.limit)
 
     def trade(self, last_ticks: dict[int, int]) -> list[Trade]:
