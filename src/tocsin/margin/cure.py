@@ -2,6 +2,7 @@
 What cures a margin call: the exact quantity of each eligible asset (rules MC-003 to MC-005).
 """
 
+from tocsin.core.limits import CASH_MAX
 from tocsin.margin.requirement import MARGIN_CALL, compute_exit
 from tocsin.margin.state import AccountState
 from tocsin.margin.valuation import (
@@ -23,8 +24,8 @@ def compute_shortfall(account: AccountState, valuation: Valuation) -> int:
 
 def cure_quantity(account: AccountState, valuation: Valuation, asset: int) -> int | None:
     """
-    Return the least whole units of `asset` whose deposit lifts equity to the exit of `margin_call`, or None if none
-    does (no price, or a schedule that stops counting).
+    Return the least whole units of `asset` whose deposit lifts equity to the exit of `margin_call`, or None if none up
+    to `CASH_MAX` does (no price, next to none, or a schedule that stops counting).
 
     Rounded up; one unit less would not do. With haircut tiers the deposit is valued at the tiers it reaches.
     """
@@ -44,7 +45,7 @@ def cure_quantity(account: AccountState, valuation: Valuation, asset: int) -> in
     high = 1
     while not enough(high):
         high *= 2
-        if high > 2**80:
+        if high > CASH_MAX:
             return None
     low = high // 2
     while high - low > 1:
