@@ -33,6 +33,9 @@ PRICE_SCALE = 1_000_000
 PRICE_MAX = 2**40
 MARK_MAX = 2**44
 RATE_PPM_MAX = 100 * 1_000_000
+VAULT_MAX = 2**62
+"""Largest sum of one asset in the vault, in units (rule CM-007)."""
+
 PREMIUM_PPM_MAX = 1_000_000
 """Largest premium of a negative balance (rule UN-010)."""
 
