@@ -74,7 +74,9 @@ def list_assumptions(world: World) -> tuple[Assumption, ...]:
             "cost of forced orders", f"{Y_PPM / PPM:g} x daily volatility x sqrt(lots / daily volume)", "measured, calm"
         ),
         Assumption(
-            "capacity", f"{markets.CAPACITY_PPM_5S / PPM:.2%} of daily volume per 5 s and side", "10 bp depth, calm"
+            "capacity",
+            "per minute and side: what costs the impact bound by that law, at most 5 % of daily volume",
+            "choice",
         ),
         Assumption(
             "funds",

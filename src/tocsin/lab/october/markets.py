@@ -23,8 +23,11 @@ INITIAL_FACTOR_PPM = 1_500_000
 TIERED_INITIAL_PPM = 2_000_000
 """Initial over liquidation requirement of the tiered component (preset `exchange`)."""
 
-CAPACITY_PPM_5S = 200
-"""Forced orders per 5 s and side, as a share of daily volume: about the depth within 10 bp of a calm BTC book."""
+FEE_PPM = 500
+"""Liquidation fee paid into the market's fund."""
+
+IMPACT_PPM_MAX = 10_000
+"""Largest concession on a forced order, where the first tier leaves room for it."""
 
 FUND_PPM = 5_000
 """Opening balance of a market's fund over its open interest."""
@@ -79,6 +82,13 @@ def size_lot(facts: MarketFacts) -> tuple[str, int]:
     return coins, units
 
 
+def impact_bound_ppm(first_rate_ppm: int) -> int:
+    """
+    Return the largest concession on a forced order: what fee and first tier leave (rule SH-010), at most 1 %.
+    """
+    return min(first_rate_ppm - FEE_PPM, IMPACT_PPM_MAX)
+
+
 def build_market(
     contract: int, facts: MarketFacts, *, scale_ppm: int, share_ppm: int, move_scale_ppm: int,
     tiers: tuple[tuple[int, int], ...],
@@ -98,6 +108,8 @@ def build_market(
     interest = to_lots(open_interest_usd(facts, share_ppm))
     volume = to_lots(facts.volume_24h_usd)
     move = hourly_move_ppm(facts, move_scale_ppm)
+    impact = ceil_div(Y_PPM * facts.sigma_day_ppm, PPM)
+    bound = impact_bound_ppm(tiers[0][1])
     mark_max = MARK_MAX_FACTOR * mark
     return Market(
         contract=contract,
@@ -114,10 +126,10 @@ def build_market(
         loadings=(mark * facts.market_1m_ppm // PPM,),
         own_loading=per_lot(facts.own_1m_ppm),
         gap_charge=per_lot(facts.move_5m_q99_ppm),
-        capacity_lots=max(1, volume * 12 * CAPACITY_PPM_5S // PPM),
+        capacity_lots=max(1, min(volume * bound**2 // impact**2, volume // 20)),
         open_interest_lots=interest,
         volume_lots=volume,
-        impact_ppm=ceil_div(Y_PPM * facts.sigma_day_ppm, PPM),
+        impact_ppm=impact,
         fund_units=interest * mark * FUND_PPM // PPM,
     )
 

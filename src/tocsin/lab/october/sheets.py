@@ -6,8 +6,7 @@ Both sheets have the same contracts, tiers and funds; they differ in policies on
 
 from enum import Enum
 
-from tocsin.lab.october.liquidity import impact_ppm
-from tocsin.lab.october.markets import INITIAL_FACTOR_PPM, TIERED_INITIAL_PPM
+from tocsin.lab.october.markets import FEE_PPM, INITIAL_FACTOR_PPM, TIERED_INITIAL_PPM, impact_bound_ppm
 from tocsin.lab.october.world import UNITS_PER_USDT, Market, World
 from tocsin.sheet.presets import HYSTERESIS_PPM, tiered_factors
 from tocsin.sheet.terms import (
@@ -33,10 +32,10 @@ USDT, BTC = 1, 2
 USDT_PRICE = 1_000_000
 """Price of a unit of USDT: one valuation unit, throughout."""
 
-FEE_PPM = 500
-"""Liquidation fee paid into the market's fund."""
-
 DUST_USD = 50
+
+INTENT_LIFE_NS = 10 * 10**9
+"""A forced order works for two cycles of the core, then is cancelled and asked for anew at the marks of the day."""
 
 
 class Rules(Enum):
@@ -55,11 +54,11 @@ def btc_price(price_ticks: int) -> int:
 
 def build_contract(market: Market) -> ContractTerms:
     """
-    Return the sheet's terms of a market; impact is the square-root cost of one minute's capacity, rounded up.
+    Return the sheet's terms of a market; impact is the bound that the capacity of a minute costs by the square-root law.
 
     Fee and impact together stay within the first tier's rate, as rule SH-010 asks.
     """
-    impact = min(impact_ppm(market, market.capacity_lots), market.tiers[0][1] - FEE_PPM)
+    impact = impact_bound_ppm(market.tiers[0][1])
     return ContractTerms(
         id=market.contract,
         symbol=market.symbol,
@@ -107,7 +106,9 @@ def build_sheet(world: World, rules: Rules, *, calls: bool = True) -> RiskSheet:
         charge=LevelFactors(INITIAL_FACTOR_PPM, 1_000_000, 0, 0),
         hysteresis_ppm=HYSTERESIS_PPM,
         calls=CallPolicy(enabled=calls and not venue),
-        liquidation=LiquidationPolicy(mode=LiquidationMode.FULL if venue else LiquidationMode.GREEDY),
+        liquidation=LiquidationPolicy(
+            mode=LiquidationMode.FULL if venue else LiquidationMode.GREEDY, intent_life_ns=INTENT_LIFE_NS
+        ),
         waterfall=WaterfallPolicy(
             lots=Allocation.QUEUE if venue else Allocation.PRO_RATA,
             money=Allocation.QUEUE if venue else Allocation.WATER_FILLING,
