@@ -119,12 +119,8 @@ class Valuation:
         Return a valuation in which `contract` has another mark per lot and all else is the same.
         """
         other = object.__new__(Valuation)
-        other.sheet, other.marks, other.assets, other.prices = (
-            self.sheet,
-            self.marks,
-            self.assets,
-            self.prices,
-        )
+        for name in self.__slots__:
+            setattr(other, name, getattr(self, name))
         line = self.lines[contract]
         other.lines = dict(self.lines)
         other.lines[contract] = line._replace(mark=mark, net=mark - line.funding, notional=abs(mark))
@@ -135,7 +131,7 @@ def compute_balances(account: AccountState, valuation: Valuation) -> dict[int, i
     """
     Return `E_c` per asset: cash plus the P&L `q x (m - F) - e` of contracts that settle in it, in units, exact.
 
-    A position whose contract has no mark counts only its entry sum; such positions cannot be opened (rule EQ-002).
+    A position's contract always has a mark: fills of a contract without one are refused (rules EQ-002, MK-014).
     """
     out = dict(account.cash)
     lines = valuation.lines
