@@ -11,7 +11,7 @@ from hashlib import sha256
 from tocsin.core.limits import BUCKETS
 
 SUSPENSE = -1
-"""Claims that no stage has paid yet; its balance is never above zero at rest."""
+"""Collateral that waits for conversion, less the claims that no stage has paid yet."""
 
 GLOBAL_FUND = -2
 OUTSIDE = -3

@@ -17,6 +17,7 @@ from tocsin.core.errors import CodecError, DataError, InvariantBroken, Reason
 from tocsin.core.hashing import hash_bytes
 from tocsin.core.ids import GLOBAL_FUND, SUSPENSE, default_account, error_account, market_fund
 from tocsin.core.integers import share_pro_rata
+from tocsin.core.limits import NOTIONAL_PER_LOT_MIN
 from tocsin.engine import commands as cm
 from tocsin.engine import losses
 from tocsin.engine import messages as ms
@@ -92,7 +93,7 @@ class ClearingHouse:
         self._lots_wanted: dict[int, int] = {}
         self._money_wanted: dict[int, int] = {}
         self._root = bytes(32)
-        self._opened = ms.CycleOpen(0, time_ns, b"", b"", Marks({}, {}), (), False, 0, {}, {})
+        self._opened = ms.CycleOpen(0, time_ns, b"", b"", Marks({}, {}), (), False, (), 0, {}, {})
         self._nth = 0
         self._closes: Sequence[ms.ShardClose] = ()
         self._dealt: dict[int, int] = {}
@@ -155,7 +156,7 @@ class ClearingHouse:
         self._book_decisions()
         state.cycle += 1
         state.previous_ns, state.time_ns = state.time_ns, time_ns
-        graded = grade_by_age(self.sheet, state.marks, time_ns, frozenset([*state.halted, *state.frozen]))
+        graded = grade_by_age(self.sheet, state.marks, time_ns, frozenset(state.halted))
         self.valuation = Valuation(self.sheet, graded)
         self.store.set_valuation(self.valuation)
         self._opened = ms.CycleOpen(
@@ -166,6 +167,7 @@ class ClearingHouse:
             marks=graded,
             decisions=self._decisions,
             reduce_only=late,
+            closed=tuple(sorted({*state.halted, *state.frozen})),
             outage_ns=gap - self.sheet.cycle.nominal_ns if late else 0,
             lots_wanted=self._lots_wanted,
             money_wanted=self._money_wanted,
@@ -298,8 +300,9 @@ class ClearingHouse:
         self, contracts: dict[int, Mark], terms: ContractTerms, mark: int, funding: int, grade: Grade
     ) -> None:
         used, index, reason = check_mark(terms, mark, funding)
-        if reason == Reason.MARK_REFUSED:
-            self.note("mark_refused", contract=terms.id, mark=mark, reason=f"R-{int(reason)}")
+        first = terms.id not in contracts
+        if reason == Reason.MARK_REFUSED or (first and abs(used) < NOTIONAL_PER_LOT_MIN):
+            self.note("mark_refused", contract=terms.id, mark=mark, reason=f"R-{int(Reason.MARK_REFUSED)}")
             return
         if reason == Reason.MARK_CLAMPED:
             self.note("mark_clamped", contract=terms.id, mark=mark, used=used, reason=f"R-{int(reason)}")

@@ -44,6 +44,18 @@ def total_claims(claims: list[Claim], asset: int) -> int:
     return sum(c.amount for c in claims if c.asset == asset)
 
 
+def add_claim(claims: list[Claim], claim: Claim) -> list[Claim]:
+    """
+    Return the claims with one more; a loss of the same account in the same market and asset grows the claim it has.
+    """
+    key = (claim.account, claim.contract, claim.asset)
+    for i, old in enumerate(claims):
+        if (old.account, old.contract, old.asset) == key:
+            grown = msgspec.structs.replace(old, amount=old.amount + claim.amount)
+            return [*claims[:i], grown, *claims[i + 1 :]]
+    return [*claims, claim]
+
+
 def pay_claims(claims: list[Claim], asset: int, amount: int, contract: int | None = None) -> list[Claim]:
     """
     Return the claims after `amount` units were paid, oldest first; `contract` limits it to one market's claims.
@@ -83,7 +95,7 @@ def book_takeover(house: ClearingHouse, takeover: ms.Takeover, weights: list[tup
     for asset, amount in sorted(owed.items()):
         for contract, part in _split(house, amount, weights):
             claim = Claim(house.state.cycle, takeover.bucket, takeover.account, contract, asset, part)
-            house.state.claims = [*house.state.claims, claim]
+            house.state.claims = add_claim(house.state.claims, claim)
             house.note("claim", takeover.account, contract=contract, asset=asset, amount=part)
     if any(owed.values()):
         return
@@ -158,7 +170,7 @@ def _sweep(house: ClearingHouse, contract: int, account: int) -> None:
     if result < 0:
         house.row(RowKind.CASH, SUSPENSE, line.asset, result)
         claim = Claim(house.state.cycle, -1, 0, contract, line.asset, -result)
-        house.state.claims = [*house.state.claims, claim]
+        house.state.claims = add_claim(house.state.claims, claim)
         house.note("claim", account, contract=contract, asset=line.asset, amount=-result)
         return
     back = min(result, sum(c.amount for c in house.state.claims if (c.contract, c.asset) == (contract, line.asset)))

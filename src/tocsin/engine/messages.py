@@ -59,7 +59,8 @@ class CycleOpen(msgspec.Struct, frozen=True, array_like=True):
     """
     What every shard is told at the start of a cycle.
 
-    `sheet` is the canonical sheet in the first cycle that uses it, else empty. `lots_wanted` asks holders on the other
+    `sheet` is the canonical sheet in the first cycle that uses it, else empty. `closed` are contracts in which only
+    reducing orders pass (halted, or with a mark beyond its cap). `lots_wanted` asks holders on the other
     side of the default account's lots (signed lots to be closed), `money_wanted` asks winners per asset.
     """
 
@@ -70,6 +71,7 @@ class CycleOpen(msgspec.Struct, frozen=True, array_like=True):
     marks: Marks
     decisions: tuple[Decision, ...]
     reduce_only: bool
+    closed: tuple[int, ...]
     outage_ns: int
     lots_wanted: dict[int, int]
     money_wanted: dict[int, int]

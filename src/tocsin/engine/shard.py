@@ -64,7 +64,7 @@ class Shard:
         self._watched: dict[int, None] = {}
         self._touched: dict[int, None] = {}
         self._nth: dict[int, int] = {}
-        self._open = CycleOpen(0, 0, b"", b"", Marks({}, {}), (), False, 0, {}, {})
+        self._open = CycleOpen(0, 0, b"", b"", Marks({}, {}), (), False, (), 0, {}, {})
         self._close = _empty_close()
 
     # Reading
@@ -211,7 +211,7 @@ class Shard:
             if kind == ItemKind.CHECK:
                 case = self.cases.get(account)
                 restricted = case is not None and case.reducing
-                closed = not self.valuation.lines[item.key].fresh
+                closed = item.key in self._open.closed or not self.valuation.lines[item.key].fresh
                 b = int(self._open.reduce_only or restricted or closed)
             reason, x, y = self._row(row, account, item.key, item.a, b)
             if kind == ItemKind.OPEN:
@@ -289,6 +289,10 @@ class Shard:
         for i, intent in enumerate(case.intents):
             if intent.id == item.intent:
                 case.intents[i] = it.fill_intent(intent, lots)
+                if value > lots * intent.limit:
+                    # Bought above or sold below the limit: a fill is a fact, so it stands, and is told.
+                    limit = intent.limit
+                    self._event(2, (item.sequence, 0, 2), "limit_broken", account, intent=intent.id, limit=limit)
         self._charge_fee(item, value)
 
     def _charge_fee(self, item: Item, value: int) -> None:
