@@ -1,7 +1,7 @@
 """
 SHA-256 with domain separation, a binary Merkle tree over a power of two of leaves, and CRC32C.
 
-Rules LG-001 to LG-004. A tag byte keeps a leaf from being read as an inner node.
+Rules LG-001 and LG-004. A tag byte keeps a leaf from being read as an inner node.
 """
 
 from hashlib import sha256

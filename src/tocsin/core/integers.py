@@ -2,7 +2,7 @@
 Exact integer arithmetic with named rounding (rulebook UN-001 to UN-003).
 
 Every function works on Python integers of any size; whether results fit a machine word is decided once,
-at admission (`tocsin.sheet.admission`), never here.
+at publication and admission (rule UN-010), never here.
 """
 
 from math import isqrt as isqrt

@@ -1,5 +1,5 @@
 """
-Every bound of the system, in one place. Refusals and the rulebook (UN-010) quote these names.
+Every bound of the system, in one place. Refusals and the rulebook (UN-010 to UN-014) quote these names.
 """
 
 LOTS_MAX = 2**31 - 1

@@ -1,5 +1,5 @@
 """
-Who can close lots against the default account, and who has gains to share a loss (rules WF-030 on, WF-050 on).
+Who can close lots against the default account, and who has gains to share a loss (rules WF-049, WF-051).
 """
 
 from collections.abc import Sequence

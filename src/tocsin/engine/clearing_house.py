@@ -1,5 +1,5 @@
 """
-The ClearingHouse: market-wide state, funds, suspense, default and error accounts, queues (rules CH-001 to CH-030).
+The ClearingHouse: market-wide state, funds, suspense, default and error accounts, queues (rules CH-001 to CH-023).
 
 At each close it works through what the shards report in (bucket, account, index) order, never in shard or arrival order,
 and opens the next cycle. Its own accounts are a small unbounded `PlainStore`.
@@ -278,7 +278,7 @@ class ClearingHouse:
         )
 
     def _set_marks(self, command: cm.SetMarks) -> None:
-        """Take marks for the next cycle, refusing or clamping per instrument (rules MK-011, MK-012)."""
+        """Take marks for the next cycle, refusing or clamping per instrument (rules MK-011 to MK-015)."""
         contracts = dict(self.state.marks.contracts)
         prices = dict(self.state.marks.prices)
         terms = {c.id: c for c in self.sheet.contracts}

@@ -1,5 +1,5 @@
 """
-How the ClearingHouse carries out the waterfall: claims, conversion, fund draws, loss sharing, ADL (rules WF-020 to WF-060).
+How the ClearingHouse carries out the waterfall: claims, conversion, fund draws, loss sharing, ADL (rules WF-040 to WF-054).
 
 Money and lots are separate. Every amount moves between two accounts, so that each asset is conserved to the unit. The
 suspense account's cash in an asset is collateral held for conversion less the claims not paid yet.
@@ -81,7 +81,7 @@ def _held(house: ClearingHouse, asset: int) -> int:
 def book_takeover(house: ClearingHouse, takeover: ms.Takeover, weights: list[tuple[int, int]]) -> None:
     """
     Turn an account's cash into claims and income: convert collateral, charge what is missing to its markets by notional,
-    leave what is over to their funds (rules WF-040 to WF-043).
+    leave what is over to their funds (rules WF-041 to WF-043).
 
     `weights` are (contract, notional in valuation units scaled) of the positions taken over.
     """
@@ -139,7 +139,7 @@ def convert(house: ClearingHouse, collateral: int, have: int, asset: int, need: 
 
 def settle(house: ClearingHouse) -> None:
     """
-    Sweep the error and default accounts, convert what suspense holds, draw claims from the funds (WF-020 to WF-025).
+    Sweep the error and default accounts, convert what suspense holds, draw claims from the funds (WF-044 to WF-047).
     """
     for terms in house.sheet.contracts:
         if terms.id in house.valuation.lines:
@@ -211,7 +211,7 @@ def _convert_held(house: ClearingHouse) -> None:
 def _draw_funds(house: ClearingHouse, asset: int) -> None:
     """
     Draw the claims of an asset: each market's from its fund up to the draw cap of the cycle, then all of them pro rata
-    from the global fund up to its cap (rules WF-020, WF-021).
+    from the global fund up to its cap (rule WF-047).
     """
     policy = house.sheet.waterfall
     for contract in sorted({c.contract for c in house.state.claims if c.asset == asset and c.contract != NO_MARKET}):
@@ -296,7 +296,7 @@ def share_losses(
 def lots_wanted(house: ClearingHouse) -> dict[int, int]:
     """
     Return the signed unreserved lots of the default account that go to ADL: those older than the policy allows, or whose
-    asset has claims that no fund could pay (rule WF-030).
+    asset has claims that no fund could pay (rule WF-048).
     """
     out: dict[int, int] = {}
     for contract, age in sorted(house.state.lots_age.items()):
@@ -323,7 +323,7 @@ def unreserved_lots(house: ClearingHouse, contract: int) -> int:
 
 def close_lots(house: ClearingHouse, offered: list[ms.LotCandidate], wanted: dict[int, int]) -> list[ms.CloseLots]:
     """
-    Deal the default account's lots to the holders that offered theirs, at the mark of the cycle just closed (WF-030).
+    Deal the default account's lots to the holders that offered theirs, at the mark of the cycle just closed (rules WF-030, WF-049).
     """
     out: list[ms.CloseLots] = []
     for contract in sorted(wanted):

@@ -1,5 +1,5 @@
 """
-What the ClearingHouse and Shards tell each other once a cycle, and what they tell the world (rules CY-001 to CY-010).
+What the ClearingHouse and Shards tell each other once a cycle, and what they tell the world (rules CY-001 to CY-006).
 
 `CycleOpen` goes from the ClearingHouse to every shard, `ShardClose` back. Lists in a close are in (bucket, account,
 index) order within the shard; the ClearingHouse sorts what it merges, so the number of shards does not matter.

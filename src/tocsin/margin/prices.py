@@ -1,6 +1,6 @@
 """
 Liquidation and bankruptcy prices of a position inside its account, and bankruptcy value of a partial close
-(rules PR-001 to PR-008).
+(rules PR-001 to PR-007).
 
 A price here is a mark per lot in units of the settlement asset. One mark before the answer the account stands, at it
 it falls: answers are found by bisection over whole marks, with all other legs, funding and balances as they are.

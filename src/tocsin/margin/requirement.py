@@ -1,5 +1,5 @@
 """
-Requirement: tiered and charge components, factors per level, one rounding (rules RQ-001 to RQ-012).
+Requirement: tiered and charge components, factors per level, one rounding (rules RQ-001 to RQ-010).
 
 Per contract and level the tiered part (millionths of a unit) and the charge part are scaled by their factors and put
 together by sum or maximum as the sheet says; contracts add up; the total is rounded up once, per account and level.

@@ -1,3 +1,3 @@
 """
-The margin call: issue, deadline, review (rules MC-001 to MC-020). Pure functions; the shard keeps the case.
+The margin call: issue, deadline, review (rules MC-001 to MC-015). Pure functions; the shard keeps the case.
 """
