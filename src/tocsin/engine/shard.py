@@ -1,5 +1,5 @@
 """
-A shard: the accounts and cases of its buckets, run one cycle at a time (rules CY-010 to CY-030, DESIGN 2.5).
+A shard: the accounts and cases of its buckets, run one cycle at a time (rules CY-010 to CY-024, DESIGN 2.5).
 
 A cycle: decisions, marks and decision point A, commands in sequence, decision point B. A shard reads its own stream and
 the ClearingHouse's opening, nothing else.

@@ -82,9 +82,7 @@ def draw_account(state: AccountState, valuation: Valuation) -> Picture:
     return Picture(cash, tuple(legs), assess(state, valuation))
 
 
-def trace_cycle(
-    shard: Shard, opened: CycleOpen, items: Iterable[Item], account: int
-) -> tuple[Step | None, ShardClose]:
+def trace_cycle(shard: Shard, opened: CycleOpen, items: Iterable[Item], account: int) -> tuple[Step | None, ShardClose]:
     """
     Run one cycle of a shard and return what it did to `account`, or None if nothing, and the shard's close.
     """

@@ -1,0 +1,87 @@
+"""
+Apply a shard's stream: the rows of the cycle, in sequence (rules CY-014, CM-001).
+
+Accounts do not meet inside a shard, so only the order of an account's own rows matters: rows of accounts without a case
+go to the store as one batch, the others one by one, because their intents decide what may be booked.
+"""
+
+from collections.abc import Iterable
+
+from tocsin.accounts.store import RowKind, Rows
+from tocsin.core.errors import Reason
+from tocsin.engine import fills
+from tocsin.engine.desk import ShardDesk
+from tocsin.engine.messages import Item, Queued
+from tocsin.engine.sequencer import ItemKind
+
+_ROWS = {
+    ItemKind.OPEN: (RowKind.OPEN, "account_opened"),
+    ItemKind.DEPOSIT: (RowKind.CASH, "deposited"),
+    ItemKind.WITHDRAW: (RowKind.WITHDRAW, "withdrawal"),
+    ItemKind.FILL: (RowKind.TRADE, "filled"),
+    ItemKind.HOLD: (RowKind.HOLD, "hold_set"),
+    ItemKind.CHECK: (RowKind.CHECK, "order_checked"),
+}
+
+
+def apply_items(desk: ShardDesk, items: Iterable[Item]) -> None:
+    """
+    Apply rows in sequence and tell what became of each. Which accounts have a case does not change meanwhile.
+    """
+    batch, waiting = Rows(), list[Item]()
+    for item in items:
+        if item.kind == ItemKind.DONE:
+            fills.finish_intent(desk, item)
+        elif item.kind == ItemKind.FILL and (
+            item.intent or item.account in desk.cases or fills.is_beyond_cap(desk, item)
+        ):
+            fills.apply_fill(desk, item)
+        elif item.account in desk.cases:
+            one = Rows()
+            _add_row(desk, one, item)
+            _tell_all(desk, one, [item])
+        else:
+            _add_row(desk, batch, item)
+            waiting.append(item)
+    _tell_all(desk, batch, waiting)
+
+
+def _add_row(desk: ShardDesk, rows: Rows, item: Item) -> None:
+    kind = _ROWS[ItemKind(item.kind)][0]
+    b = item.b if kind != RowKind.CHECK else int(_reducing_only(desk, item))
+    rows.add(kind, item.account, item.key, item.a, b, item.c, item.d)
+
+
+def _reducing_only(desk: ShardDesk, item: Item) -> bool:
+    """Say whether only a reducing order may pass: outage, risk reduction, closed market, mark not fresh (CY-023)."""
+    case = desk.cases.get(item.account)
+    restricted = case is not None and case.reducing
+    closed = item.key in desk.opened.closed or not desk.valuation.lines[item.key].fresh
+    return desk.opened.reduce_only or restricted or closed
+
+
+def _tell_all(desk: ShardDesk, rows: Rows, items: list[Item]) -> None:
+    results = desk.store.apply(rows)
+    for item, reason, x, y in zip(items, results.reason, results.x, results.y, strict=True):
+        desk.touched[item.account] = None
+        if item.kind == ItemKind.FILL:
+            fills.tell_own_fill(desk, item, reason, x, y)
+        else:
+            _tell(desk, item, reason, x, y)
+
+
+def _tell(desk: ShardDesk, item: Item, reason: Reason, x: int, y: int) -> None:
+    """Record what a row did: deposits for the vault, withdrawals for its queue, an event for everyone."""
+    account, note = item.account, _ROWS[ItemKind(item.kind)][1]
+    if not reason:
+        if item.kind == ItemKind.OPEN:
+            desk.add_to_bucket(account, item.a)
+        elif item.kind == ItemKind.DEPOSIT:
+            desk.close.deposits[item.key] = desk.close.deposits.get(item.key, 0) + item.a
+            desk.mark_acted(account)
+        elif item.kind == ItemKind.WITHDRAW:
+            desk.close.queued.append(Queued(desk.bucket(account), account, item.sequence, item.key, x))
+    fields: dict[str, int | str] = {"key": item.key, "a": item.a, "b": item.b, "x": x, "y": y}
+    if reason:
+        fields |= {"command": note, "reason": f"R-{int(reason)}", "why": reason.name}
+    desk.event(2, (item.sequence, 0, 0), "refused" if reason else note, account, **fields)
