@@ -1,5 +1,5 @@
 """
-Apply a shard's stream: the rows of the cycle, in sequence (rules CY-014, CM-001).
+Apply a shard's stream: the rows of the cycle, in sequence (rules CY-002, CY-020).
 
 Accounts do not meet inside a shard, so only the order of an account's own rows matters: rows of accounts without a case
 go to the store as one batch, the others one by one, because their intents decide what may be booked.
@@ -30,6 +30,10 @@ def apply_items(desk: ShardDesk, items: Iterable[Item]) -> None:
     """
     batch, waiting = Rows(), list[Item]()
     for item in items:
+        if waiting and desk.store.read(item.account) is None and item.kind in (ItemKind.DONE, ItemKind.FILL):
+            # The account's own opening may be among the rows that wait.
+            _tell_all(desk, batch, waiting)
+            batch, waiting = Rows(), []
         if item.kind == ItemKind.DONE:
             fills.finish_intent(desk, item)
         elif item.kind == ItemKind.FILL and (
@@ -53,7 +57,7 @@ def _add_row(desk: ShardDesk, rows: Rows, item: Item) -> None:
 
 
 def _reducing_only(desk: ShardDesk, item: Item) -> bool:
-    """Say whether only a reducing order may pass: outage, risk reduction, closed market, mark not fresh (CY-023)."""
+    """Say whether only a reducing order may pass: outage, risk reduction, closed market, mark not fresh (CY-015)."""
     case = desk.cases.get(item.account)
     restricted = case is not None and case.reducing
     closed = item.key in desk.opened.closed or not desk.valuation.lines[item.key].fresh
