@@ -1,11 +1,9 @@
 """
 A small world in which anything may happen: actions that random tests choose from, each a few commands.
 
-`Chaos` drives one engine and logs every accepted command and cut, so that a history can be dealt again to other engines.
+`Chaos` drives one engine and logs every accepted command and cut, so that a history can be dealt again to others.
 Prices move by parts per million of what they were; sizes are bounded so that levels of all kinds are reached.
 """
-
-import random
 
 import msgspec
 
@@ -217,64 +215,115 @@ class Chaos(Driver):
         return results
 
 
-def wild_action(world: Chaos, rng: random.Random) -> None:
+class Dice:
+    """SplitMix64: the same throws on every version of Python."""
+
+    def __init__(self, seed: int) -> None:
+        self.state = seed
+
+    def below(self, n: int) -> int:
+        """Return a number from 0 to n - 1."""
+        self.state = (self.state + 0x9E3779B97F4A7C15) % 2**64
+        z = self.state
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
+        return (z ^ (z >> 31)) % n
+
+    def pick(self, options):
+        """Return one of the options."""
+        return options[self.below(len(options))]
+
+
+def _trade(world, dice, contract, lots):
+    world.trade(dice.pick(world.accounts), dice.pick(world.accounts), contract, lots, dice.below(40_000) - 20_000)
+
+
+def _trade_unknown(world, dice, contract, lots):
+    known, other = dice.pick(world.accounts), dice.pick((UNKNOWN, 0))
+    pair = (known, other) if dice.below(2) else (other, known)
+    world.trade(*pair, contract, lots, dice.below(40_000) - 20_000)
+
+
+def _fill_intent(world, dice, contract, lots):
+    part = dice.pick((300_000, 1_000_000, 1_000_000, 1_700_000))
+    world.fill_intent(-1 - dice.below(6), part, dice.pick(world.accounts), 4_000)
+
+
+def _deposit(world, dice, contract, lots):
+    world.deposit(dice.pick(world.accounts), dice.pick((USDT, BTC)), 1 + dice.below(2_000_000_000))
+
+
+def _withdraw(world, dice, contract, lots):
+    world.withdraw(dice.pick(world.accounts), dice.pick((USDT, BTC)), 1 + dice.below(4_000_000_000))
+
+
+def _hold(world, dice, contract, lots):
+    account = dice.pick(world.accounts)
+    world.send(cm.Holds, account=(account,), contract=(contract,), bid=(lots,), ask=(dice.below(lots + 1),))
+
+
+def _check(world, dice, contract, lots):
+    sign = dice.pick((1, -1))
+    world.send(cm.OrderCheck, account=dice.pick(world.accounts), contract=contract, lots=sign * lots)
+
+
+def _move(world, dice, contract, lots):
+    world.move(contract, dice.pick((-400_000, -80_000, -30_000, -10_000, 10_000, 30_000, 80_000, 600_000)))
+
+
+def _move_btc(world, dice, contract, lots):
+    world.move_btc(dice.pick((-300_000, -50_000, 50_000, 300_000)))
+
+
+def _pay_into_fund(world, dice, contract, lots):
+    world.send(cm.FundDeposit, contract=dice.pick((-1, contract)), asset=dice.pick((USDT, BTC)), amount=10**8)
+
+
+def _new_sheet(world, dice, contract, lots):
+    sheet = dice.pick(chaos_sheets())
+    world.set_sheet(msgspec.structs.replace(sheet, name=f"{sheet.name} {world.nonce}"))
+
+
+ACTIONS = (
+    (34, _trade),
+    (3, _trade_unknown),
+    (13, _fill_intent),
+    (3, lambda world, dice, contract, lots: world.finish_intent(-1 - dice.below(6))),
+    (7, _deposit),
+    (5, _withdraw),
+    (4, _hold),
+    (4, _check),
+    (13, _move),
+    (3, _move_btc),
+    (3, lambda world, dice, contract, lots: world.fund_rate(contract, dice.pick((-20_000, 1_000, 15_000)))),
+    (2, lambda world, dice, contract, lots: world.stale(contract, dice.below(3))),
+    (2, lambda world, dice, contract, lots: world.send(cm.SetMarket, contract=contract, halted=dice.below(5) < 2)),
+    (2, _pay_into_fund),
+    (1, lambda world, dice, contract, lots: world.clamp(contract) if dice.below(3) == 0 else None),
+    (1, _new_sheet),
+)
+_DECK = tuple(action for weight, action in ACTIONS for _ in range(weight))
+
+
+def wild_action(world: Chaos, dice: Dice) -> None:
     """Do one random thing."""
-    pick = rng.random()
-    contract = rng.choice((LINEAR, LINEAR, ALT, INVERSE))
-    known = rng.choice(world.accounts)
-    other = rng.choice(world.accounts)
-    lots = max(1, int(TYPICAL_LOTS[contract] * rng.random() ** 2 * 3))
-    slip = rng.randrange(-20_000, 20_000)
-    if pick < 0.34:
-        world.trade(known, other, contract, lots, slip)
-    elif pick < 0.37:
-        pair = [known, rng.choice((UNKNOWN, 0))]
-        rng.shuffle(pair)
-        world.trade(*pair, contract, lots, slip)
-    elif pick < 0.50:
-        world.fill_intent(-1 - rng.randrange(6), rng.choice((300_000, 1_000_000, 1_000_000, 1_700_000)), other, 4_000)
-    elif pick < 0.53:
-        world.finish_intent(-1 - rng.randrange(6))
-    elif pick < 0.60:
-        world.deposit(known, rng.choice((USDT, BTC)), rng.randrange(1, 2_000_000_000))
-    elif pick < 0.65:
-        world.withdraw(known, rng.choice((USDT, BTC)), rng.randrange(1, 4_000_000_000))
-    elif pick < 0.69:
-        world.send(cm.Holds, account=(known,), contract=(contract,), bid=(lots,), ask=(rng.randrange(lots + 1),))
-    elif pick < 0.73:
-        world.send(cm.OrderCheck, account=known, contract=contract, lots=rng.choice((lots, -lots)))
-    elif pick < 0.86:
-        world.move(contract, rng.choice((-400_000, -80_000, -30_000, 30_000, 80_000, 600_000)))
-    elif pick < 0.89:
-        world.move_btc(rng.choice((-300_000, -50_000, 50_000, 300_000)))
-    elif pick < 0.92:
-        world.fund_rate(contract, rng.choice((-20_000, 1_000, 15_000)))
-    elif pick < 0.94:
-        world.stale(contract, rng.randrange(3))
-    elif pick < 0.96:
-        world.send(cm.SetMarket, contract=contract, halted=rng.random() < 0.4)
-    elif pick < 0.98:
-        world.send(cm.FundDeposit, contract=rng.choice((-1, contract)), asset=rng.choice((USDT, BTC)), amount=10**8)
-    elif pick < 0.985:
-        world.clamp(contract)
-    else:
-        sheet = rng.choice(chaos_sheets())
-        world.set_sheet(msgspec.structs.replace(sheet, name=f"{sheet.name} {world.nonce}"))
+    contract = dice.pick((LINEAR, LINEAR, ALT, INVERSE))
+    lots = 1 + TYPICAL_LOTS[contract] * 3 * dice.below(1_000) ** 2 // 1_000**2
+    dice.pick(_DECK)(world, dice, contract, lots)
 
 
 def wild_history(seed: int, *, cycles: int = 30, accounts: int = 8, actions: int = 6, shards: int = 1, check=None):
     """
     Return a world after `cycles` random cycles from `seed`; `check(world, result)` runs after each cut.
     """
-    rng = random.Random(seed)
+    dice = Dice(seed)
     world = Chaos(shards=shards, on_cut=check)
     for _ in range(accounts):
-        root = 7 if rng.random() < 0.2 else 0
-        mode = rng.choice((0, 0, 0, 0, 0, 1, 2))
-        deposit = rng.randrange(0, 3_000_000_000)
-        world.open_account(root=root, mode=mode, deposit=deposit, btc=rng.randrange(0, 3_000_000))
+        root = 7 if dice.below(5) == 0 else 0
+        mode = dice.pick((0, 0, 0, 0, 0, 1, 2))
+        world.open_account(root=root, mode=mode, deposit=dice.below(3_000_000_000), btc=dice.below(3_000_000))
     for _ in range(cycles):
-        for _ in range(rng.randrange(actions + 1)):
-            wild_action(world, rng)
-        world.cut(rng.choice((5 * SECOND, MINUTE, MINUTE, MINUTE, 10 * MINUTE)))
+        for _ in range(dice.below(actions + 1)):
+            wild_action(world, dice)
+        world.cut(dice.pick((5 * SECOND, MINUTE, MINUTE, MINUTE, 10 * MINUTE)))
     return world
