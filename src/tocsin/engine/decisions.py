@@ -1,5 +1,5 @@
 """
-Carry out what the ClearingHouse decided, first thing in a cycle, before new marks (rules CY-012, CH-001).
+Carry out what the ClearingHouse decided, first thing in a cycle, before new marks (rules CY-003, CY-014).
 """
 
 from tocsin.accounts.store import RowKind

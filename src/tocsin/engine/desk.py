@@ -1,5 +1,5 @@
 """
-A shard's desk: its accounts, its open cases, and what the cycle at work has told so far (rules CY-010, CS-001).
+A shard's desk: its accounts, its open cases, and what the cycle at work has told so far (rules CY-002, CS-001).
 
 The parts of a cycle (`decisions`, `stream`, `fills`, `point_b`) are functions on the desk; `shard` runs them in order.
 """

@@ -5,10 +5,7 @@ Money and lots are separate. Every amount moves between two accounts, so that ea
 suspense account's cash in an asset is collateral held for conversion less the claims not paid yet.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,69 +13,20 @@ from tocsin.accounts.store import RowKind
 from tocsin.core.ids import GLOBAL_FUND, SUSPENSE, default_account, error_account, market_fund
 from tocsin.core.integers import PPM, ceil_div, floor_div, share_pro_rata
 from tocsin.engine import messages as ms
-from tocsin.procedures.waterfall.adl import Candidate, allocate_lots, rank_candidates
+from tocsin.engine.claims import NO_MARKET, Claim, add_claim, pay_claims, total_claims
+from tocsin.engine.house import HouseDesk
+from tocsin.procedures.waterfall.adl import Candidate, rank_candidates
 from tocsin.procedures.waterfall.funds import Stage, share_stages
 from tocsin.procedures.waterfall.sharing import share_deficit
 from tocsin.sheet.terms import Allocation
 
-if TYPE_CHECKING:
-    from tocsin.engine.clearing_house import ClearingHouse
 
-NO_MARKET = -1
-"""Contract of a claim that no market caused: only the global fund stands before the winners."""
-
-
-class Claim(msgspec.Struct, frozen=True, array_like=True):
-    """A loss of `account` (0: the default account) in `asset`, charged to a market, `amount` > 0 units still unpaid."""
-
-    cycle: int
-    bucket: int
-    account: int
-    contract: int
-    asset: int
-    amount: int
-
-
-def total_claims(claims: list[Claim], asset: int) -> int:
-    """Return the unpaid units of an asset."""
-    return sum(c.amount for c in claims if c.asset == asset)
-
-
-def add_claim(claims: list[Claim], claim: Claim) -> list[Claim]:
-    """
-    Return the claims with one more; a loss of the same account in the same market and asset grows the claim it has.
-    """
-    key = (claim.account, claim.contract, claim.asset)
-    for i, old in enumerate(claims):
-        if (old.account, old.contract, old.asset) == key:
-            grown = msgspec.structs.replace(old, amount=old.amount + claim.amount)
-            return [*claims[:i], grown, *claims[i + 1 :]]
-    return [*claims, claim]
-
-
-def pay_claims(claims: list[Claim], asset: int, amount: int, contract: int | None = None) -> list[Claim]:
-    """
-    Return the claims after `amount` units were paid, oldest first; `contract` limits it to one market's claims.
-    """
-    out: list[Claim] = []
-    for claim in claims:
-        if amount and claim.asset == asset and contract in (None, claim.contract):
-            paid = min(amount, claim.amount)
-            amount -= paid
-            if paid < claim.amount:
-                out.append(msgspec.structs.replace(claim, amount=claim.amount - paid))
-        else:
-            out.append(claim)
-    assert amount == 0, "no more is paid than is claimed"
-    return out
-
-
-def _held(house: ClearingHouse, asset: int) -> int:
+def _held(house: HouseDesk, asset: int) -> int:
     """Return the units of an asset that suspense holds for conversion."""
     return house.cash(SUSPENSE, asset) + total_claims(house.state.claims, asset)
 
 
-def book_takeover(house: ClearingHouse, takeover: ms.Takeover, weights: list[tuple[int, int]]) -> None:
+def book_takeover(house: HouseDesk, takeover: ms.Takeover, weights: list[tuple[int, int]]) -> None:
     """
     Turn an account's cash into claims and income: convert collateral, charge what is missing to its markets by notional,
     leave what is over to their funds (rules WF-041 to WF-043).
@@ -106,7 +54,7 @@ def book_takeover(house: ClearingHouse, takeover: ms.Takeover, weights: list[tup
             house.note("fund_income", fund, asset=asset, amount=part, why=f"takeover of {takeover.account}")
 
 
-def _split(house: ClearingHouse, amount: int, weights: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def _split(house: HouseDesk, amount: int, weights: list[tuple[int, int]]) -> list[tuple[int, int]]:
     if not amount:
         return []
     if not any(w for _, w in weights):
@@ -115,7 +63,7 @@ def _split(house: ClearingHouse, amount: int, weights: list[tuple[int, int]]) ->
     return [(contract, part) for (contract, _), part in zip(weights, parts, strict=True) if part]
 
 
-def convert(house: ClearingHouse, collateral: int, have: int, asset: int, need: int) -> tuple[int, int]:
+def convert(house: HouseDesk, collateral: int, have: int, asset: int, need: int) -> tuple[int, int]:
     """
     Sell up to `have` units of `collateral` in suspense to the global fund for up to `need` units of `asset` at the
     stressed price; return (units got, units given), got rounded down and given rounded up (rule WF-041).
@@ -137,7 +85,7 @@ def convert(house: ClearingHouse, collateral: int, have: int, asset: int, need: 
     return got, given
 
 
-def settle(house: ClearingHouse) -> None:
+def settle(house: HouseDesk) -> None:
     """
     Sweep the error and default accounts, convert what suspense holds, draw claims from the funds (WF-044 to WF-047).
     """
@@ -151,7 +99,7 @@ def settle(house: ClearingHouse) -> None:
         _draw_funds(house, asset)
 
 
-def _sweep(house: ClearingHouse, contract: int, account: int) -> None:
+def _sweep(house: HouseDesk, contract: int, account: int) -> None:
     """Pay out an own account's P&L: income of the market's fund, or a new claim on the market (rule WF-044)."""
     line = house.valuation.lines[contract]
     state = house.store.read(account)
@@ -180,7 +128,7 @@ def _sweep(house: ClearingHouse, contract: int, account: int) -> None:
     house.note("fund_income", market_fund(contract), asset=line.asset, amount=result, to_claims=back, why="house P&L")
 
 
-def _move_error_lots(house: ClearingHouse, contract: int) -> None:
+def _move_error_lots(house: HouseDesk, contract: int) -> None:
     """Hand the error account's lots to the default account at mark, so that one account trades them away (WF-045)."""
     lots = house.lots(error_account(contract), contract)
     if lots:
@@ -190,7 +138,7 @@ def _move_error_lots(house: ClearingHouse, contract: int) -> None:
         house.note("error_moved", default_account(contract), contract=contract, lots=lots)
 
 
-def _convert_held(house: ClearingHouse) -> None:
+def _convert_held(house: HouseDesk) -> None:
     """Use collateral in suspense: for claims in itself, by conversion, else (no claims at all) for the global fund."""
     for collateral in sorted(house.valuation.assets):
         held = _held(house, collateral)
@@ -208,7 +156,7 @@ def _convert_held(house: ClearingHouse) -> None:
             house.note("fund_income", GLOBAL_FUND, asset=collateral, amount=held, why="collateral left over")
 
 
-def _draw_funds(house: ClearingHouse, asset: int) -> None:
+def _draw_funds(house: HouseDesk, asset: int) -> None:
     """
     Draw the claims of an asset: each market's from its fund up to the draw cap of the cycle, then all of them pro rata
     from the global fund up to its cap (rule WF-047).
@@ -219,7 +167,7 @@ def _draw_funds(house: ClearingHouse, asset: int) -> None:
     _draw(house, asset, GLOBAL_FUND, policy.global_draw_cap_ppm, lambda c: True)
 
 
-def _draw(house: ClearingHouse, asset: int, fund: int, cap_ppm: int, mine: Callable[[Claim], bool]) -> None:
+def _draw(house: HouseDesk, asset: int, fund: int, cap_ppm: int, mine: Callable[[Claim], bool]) -> None:
     claims = house.state.claims
     at = [i for i, c in enumerate(claims) if c.asset == asset and mine(c)]
     balance = max(0, house.cash(fund, asset))
@@ -250,7 +198,7 @@ def money_wanted(claims: list[Claim], decisions: tuple[ms.Decision, ...]) -> dic
 
 
 def share_losses(
-    house: ClearingHouse, offered: list[ms.MoneyCandidate], first_extra: Callable[[int], int]
+    house: HouseDesk, offered: list[ms.MoneyCandidate], first_extra: Callable[[int], int]
 ) -> list[ms.Decision]:
     """
     Share what is still missing per asset over the winners that reported gains (rules WF-050 to WF-054).
@@ -291,62 +239,3 @@ def share_losses(
                 largest_ppm=max((a * PPM // w.profit for a, w in zip(amounts, winners, strict=True)), default=0),
             )
     return sorted(out, key=lambda d: (d.bucket, d.account))
-
-
-def lots_wanted(house: ClearingHouse) -> dict[int, int]:
-    """
-    Return the signed unreserved lots of the default account that go to ADL: those older than the policy allows, or whose
-    asset has claims that no fund could pay (rule WF-048).
-    """
-    out: dict[int, int] = {}
-    for contract, age in sorted(house.state.lots_age.items()):
-        line = house.valuation.lines[contract]
-        due = age > house.sheet.waterfall.adl_after_cycles or total_claims(house.state.claims, line.asset) > 0
-        if due and line.fresh:
-            free = unreserved_lots(house, contract)
-            if free:
-                out[contract] = free
-    return out
-
-
-def unreserved_lots(house: ClearingHouse, contract: int) -> int:
-    """
-    Return the signed lots of the default account that nothing will trade yet: no intent, own or taken over, no ADL.
-    """
-    lots = house.lots(default_account(contract), contract) - house.dealt(contract)
-    left = [i.left for i in house.state.intents if i.contract == contract]
-    left += [m.left for m in house.state.moved if m.contract == contract]
-    # Takeovers of both sides net in the default account; an intent that would add to what is left reserves nothing.
-    free = lots + sum(units for units in left if units * lots < 0)
-    return free if free * lots > 0 else 0
-
-
-def close_lots(house: ClearingHouse, offered: list[ms.LotCandidate], wanted: dict[int, int]) -> list[ms.CloseLots]:
-    """
-    Deal the default account's lots to the holders that offered theirs, at the mark of the cycle just closed (rules WF-030, WF-049).
-    """
-    out: list[ms.CloseLots] = []
-    for contract in sorted(wanted):
-        free = unreserved_lots(house, contract)
-        if free * wanted[contract] <= 0:
-            continue
-        holders = [o for o in offered if o.contract == contract]
-        ranked = [
-            Candidate(o.bucket, o.account, o.lots, o.profit, o.entry_value, o.notional, o.equity) for o in holders
-        ]
-        dealt = allocate_lots(
-            min(abs(free), abs(wanted[contract])),
-            ranked,
-            house.sheet.waterfall.lots,
-            first_extra=house.first_extra(contract),
-        )
-        mark = house.valuation.lines[contract].mark
-        for holder, lots in zip(holders, dealt, strict=True):
-            if lots:
-                signed = lots if free > 0 else -lots
-                out.append(ms.CloseLots(holder.bucket, holder.account, contract, signed, signed * mark))
-        if sum(dealt):
-            house.note(
-                "adl_dealt", contract=contract, lots=sum(dealt), wanted=abs(free), holders=sum(1 for d in dealt if d)
-            )
-    return out

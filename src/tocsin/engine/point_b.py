@@ -1,5 +1,5 @@
 """
-Decision point B for one account: cures, expiries, calls, then intents and claims (rules CY-015 to CY-019, DESIGN 2.5).
+Decision point B for one account: cures, expiries, calls, then intents and claims (rules CY-011 to CY-013).
 """
 
 from tocsin.accounts.store import RowKind

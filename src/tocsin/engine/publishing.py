@@ -1,0 +1,58 @@
+"""
+Take what is published for the next cycle: marks per instrument, a sheet as a whole (rules MK-010 to MK-016, SH-011, SH-012).
+"""
+
+from tocsin.core.errors import CodecError, DataError, Reason
+from tocsin.core.limits import NOTIONAL_PER_LOT_MIN
+from tocsin.engine import commands as cm
+from tocsin.engine.house import HouseDesk
+from tocsin.sheet.marks import Grade, Mark, Marks, check_mark
+from tocsin.sheet.terms import ContractTerms, decode_sheet, hash_sheet
+from tocsin.sheet.validate import check_successor
+
+
+def set_marks(house: HouseDesk, command: cm.SetMarks) -> None:
+    """Take marks for the next cycle, refusing or clamping per instrument (rules MK-011 to MK-015)."""
+    contracts = dict(house.state.marks.contracts)
+    prices = dict(house.state.marks.prices)
+    terms = {c.id: c for c in house.sheet.contracts}
+    for contract, mark, funding, grade in zip(
+        command.contract, command.mark, command.funding, command.grade, strict=True
+    ):
+        _set_mark(house, contracts, terms[contract], mark, funding, Grade(grade))
+    for asset, price in zip(command.asset, command.price, strict=True):
+        cap = next(a.price_cap for a in house.sheet.assets if a.id == asset)
+        if price <= 0:
+            house.note("price_refused", asset=asset, price=price, why="price must be above 0")
+            continue
+        if price > cap:
+            house.note("price_clamped", asset=asset, price=price, cap=cap)
+        prices[asset] = min(price, cap)
+    house.state.marks = Marks(contracts, prices)
+
+
+def _set_mark(
+    house: HouseDesk, contracts: dict[int, Mark], terms: ContractTerms, mark: int, funding: int, grade: Grade
+) -> None:
+    used, index, reason = check_mark(terms, mark, funding)
+    first = terms.id not in contracts
+    if reason == Reason.MARK_REFUSED or (first and abs(used) < NOTIONAL_PER_LOT_MIN):
+        house.note("mark_refused", contract=terms.id, mark=mark, reason=f"R-{int(Reason.MARK_REFUSED)}")
+        return
+    if reason == Reason.MARK_CLAMPED:
+        house.note("mark_clamped", contract=terms.id, mark=mark, used=used, reason=f"R-{int(reason)}")
+        house.state.frozen = sorted({*house.state.frozen, terms.id})
+    contracts[terms.id] = Mark(used, index, grade, house.state.time_ns)
+
+
+def set_sheet(house: HouseDesk, data: bytes) -> None:
+    """Take a new sheet for the next cycle, or refuse it whole with the field that is wrong (rule SH-012)."""
+    try:
+        sheet = check_successor(house.sheet, decode_sheet(data))
+    except (CodecError, DataError) as error:
+        house.note("sheet_refused", reason=f"R-{int(Reason.SHEET_REFUSED)}", why=str(error))
+        return
+    house.state.sheet = data
+    house.state.sheet_changed = True
+    house.state.frozen = []
+    house.note("sheet_set", hash=hash_sheet(sheet).hex(), name=sheet.name)
