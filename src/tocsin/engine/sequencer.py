@@ -24,8 +24,8 @@ HOUSE_STREAM = -1
 
 class ItemKind(IntEnum):
     """
-    Kinds of rows: `OPEN` a root b mode; `DEPOSIT`, `WITHDRAW` key asset a units; `FILL` key contract a lots b value c, d
-    holds; `HOLD` key contract a bid b ask; `CHECK` key contract a lots; `DONE` intent; the others are for the
+    Kinds of rows: `OPEN` a root b mode; `DEPOSIT`, `WITHDRAW` key asset a units; `FILL` key contract a lots b value
+    c, d holds; `HOLD` key contract a bid b ask; `CHECK` key contract a lots; `DONE` intent; the others are for the
     ClearingHouse and stand beside their command.
     """
 
@@ -360,6 +360,8 @@ def _row_count(command: cm.AnyCommand) -> int:
         return 2 * len(command.buyer)
     if isinstance(command, cm.Holds):
         return len(command.account)
+    if isinstance(command, cm.SetMarks):
+        return len(command.contract) + len(command.asset)
     return 1
 
 
