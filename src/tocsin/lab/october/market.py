@@ -7,7 +7,7 @@ limits are served first. The path of prices is given and does not react.
 
 from dataclasses import dataclass, field
 
-from tocsin.engine.messages import CycleOpen, Event, Grant
+from tocsin.engine.messages import CloseLots, CycleOpen, Event, Grant
 from tocsin.lab.october.liquidity import execution_price
 from tocsin.lab.october.world import Market
 from tocsin.procedures.liquidation.intent import Intent, IntentState
@@ -49,9 +49,10 @@ class OutsideMarket:
         """
         Take the orders that the opening of a cycle grants, and the default account's.
 
-        Lots that ADL closes for the same account in the same opening wait a cycle: the grant may be cut to what is left.
+        Where ADL closes lots of the same account in the same opening, the order waits a cycle: its grant may be cut
+        to what is left.
         """
-        closing = {(d.account, d.contract) for d in opened.decisions if not isinstance(d, Grant) and hasattr(d, "contract")}
+        closing = {(d.account, d.contract) for d in opened.decisions if isinstance(d, CloseLots)}
         for decision in opened.decisions:
             if isinstance(decision, Grant) and (decision.account, decision.contract) not in closing:
                 order = Order(decision.account, decision.intent, decision.contract, decision.lots, decision.limit)
