@@ -20,8 +20,8 @@ def book_fill(lots: int, entry: int, delta: int, value: int, funding: int) -> Bo
     Book `delta` signed lots with signed rounded `value` into a position of `lots` with entry sum `entry`.
 
     `w = value - delta x F`. Same sign: the entry sum grows by w. Reduction: `p = e x |delta| / |q|` truncated toward
-    zero leaves the entry sum, and cash falls by p + w. Flip: `w_c = w x |q| / |delta|` truncated toward zero closes, cash
-    falls by e + w_c, and the new entry sum is w - w_c.
+    zero leaves the entry sum, and cash falls by p + w. Flip: `w_c = w x |q| / |delta|` truncated toward zero closes,
+    cash falls by e + w_c, and the new entry sum is w - w_c.
 
     Invariants: cash less entry sum always changes by -w, so the two sides of a fill sum to zero; the absolute entry sum
     stays at most |q| times the largest |w| per lot ever booked (rulebook AC-024 has the proof).

@@ -46,8 +46,7 @@ def encode_leaf(account: AccountState) -> bytes:
         lots, entry = account.positions[contract]
         out.append(contract.to_bytes(4, "little", signed=True) + lots.to_bytes(8, "little", signed=True))
         out.append(_money(entry))
-    for contract in sorted(account.holds):
-        out.append(_HOLD.pack(contract, *account.holds[contract]))
+    out += [_HOLD.pack(contract, *account.holds[contract]) for contract in sorted(account.holds)]
     return b"".join(out)
 
 

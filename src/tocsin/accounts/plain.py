@@ -251,7 +251,8 @@ class PlainStore:
         """
         Say whether an order may be placed: it reduces, or equity covers `initial` with it at its worst (rule AC-008).
 
-        x is the requirement with the order, y the equity, in valuation units. b = 1 in the row allows for reducing only.
+        x is the requirement with the order, y the equity, in valuation units. b = 1 in the row allows for reducing
+        only.
         """
         line = self._valuation.lines.get(contract)
         if line is None:

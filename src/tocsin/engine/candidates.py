@@ -45,8 +45,8 @@ def offer_money(bucket: int, state: AccountState, valuation: Valuation, wanted: 
     Return the gains of `state` per wanted asset: profit, and capacity = min(profit, balance, equity left at the asset's
     price), whole units rounded down; none at zero equity or below.
 
-    Profit is unrealised P&L summed over the contracts that settle in the asset (rule WF-051). Assets are taken ascending
-    and each capacity lowers the equity left, so that all haircuts together never exceed it.
+    Profit is unrealised P&L summed over the contracts that settle in the asset (rule WF-051). Assets are taken
+    ascending and each capacity lowers the equity left, so that all haircuts together never exceed it.
     """
     out: list[MoneyCandidate] = []
     equity = left = 0

@@ -1,5 +1,6 @@
 """
-Share out what markets can take: forced lots per contract and side, the default account's among them (rules CH-021, CH-022).
+Share out what markets can take: forced lots per contract and side, the default account's among them (rules CH-021,
+CH-022).
 """
 
 from tocsin.core.ids import default_account

@@ -1,8 +1,8 @@
 """
 The ClearingHouse: market-wide state, funds, suspense, default and error accounts, queues (rules CH-001 to CH-023).
 
-At each close it works through what the shards report in (bucket, account, index) order, never in shard or arrival order,
-and opens the next cycle. Its own accounts are a small unbounded `PlainStore`.
+At each close it works through what the shards report in (bucket, account, index) order, never in shard or arrival
+order, and opens the next cycle. Its own accounts are a small unbounded `PlainStore`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -202,10 +202,9 @@ class ClearingHouse(HouseDesk):
             if total:
                 raise InvariantBroken(f"cycle {self.state.cycle}: lots of contract {contract} sum to {total}, not 0")
         for asset in {**money, **self.state.vault}:
-            if money.get(asset, 0) != self.state.vault.get(asset, 0):
-                raise InvariantBroken(
-                    f"cycle {self.state.cycle}: asset {asset}: books hold {money.get(asset, 0)}, vault {self.state.vault.get(asset, 0)}"
-                )
+            books, vault = money.get(asset, 0), self.state.vault.get(asset, 0)
+            if books != vault:
+                raise InvariantBroken(f"cycle {self.state.cycle}: asset {asset}: books hold {books}, vault {vault}")
 
     def decide(self, root: bytes) -> None:
         """

@@ -1,8 +1,8 @@
 """
 Commands: every input, as canonical msgpack arrays (rules CM-001 to CM-012).
 
-Each carries `source` (who sends, 0 to 2^31 - 1) and `nonce` (rising by source), so that a repeat or a late one is refused.
-Units: money in the asset's units, lots signed, + bought.
+Each carries `source` (who sends, 0 to 2^31 - 1) and `nonce` (rising by source), so that a repeat or a late one is
+refused. Units: money in the asset's units, lots signed, + bought.
 """
 
 import msgspec

@@ -10,6 +10,9 @@ from tocsin.procedures.liquidation import intent as it
 
 
 def apply_decisions(desk: ShardDesk) -> None:
+    """
+    Book grants, ADL, haircuts and releases in the order decided, at the marks of the cycle that decided them.
+    """
     for decision in desk.opened.decisions:
         account = decision.account
         if desk.store.read(account) is None:

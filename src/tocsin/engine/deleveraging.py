@@ -11,8 +11,8 @@ from tocsin.procedures.waterfall.adl import Candidate, allocate_lots
 
 def lots_wanted(house: HouseDesk) -> dict[int, int]:
     """
-    Return the signed unreserved lots of the default account that go to ADL: those older than the policy allows, or whose
-    asset has claims that no fund could pay (rule WF-048).
+    Return the signed unreserved lots of the default account that go to ADL: those older than the policy allows, or
+    whose asset has claims that no fund could pay (rule WF-048).
     """
     out: dict[int, int] = {}
     for contract, age in sorted(house.state.lots_age.items()):
@@ -39,7 +39,8 @@ def unreserved_lots(house: HouseDesk, contract: int) -> int:
 
 def close_lots(house: HouseDesk, offered: list[ms.LotCandidate], wanted: dict[int, int]) -> list[ms.CloseLots]:
     """
-    Deal the default account's lots to the holders that offered theirs, at the mark of the cycle just closed (rules WF-030, WF-049).
+    Deal the default account's lots to the holders that offered theirs, at the mark of the cycle just closed (rules
+    WF-030, WF-049).
     """
     out: list[ms.CloseLots] = []
     for contract in sorted(wanted):

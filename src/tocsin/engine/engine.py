@@ -1,8 +1,8 @@
 """
 The engine in one process: sequencer, ClearingHouse and P shards (rules CY-001 to CY-009).
 
-`submit` stamps commands into the open cycle; `cut` closes it and opens the next. The result does not depend on P, on how
-commands were batched, or on anything but the commands and the times of the cuts.
+`submit` stamps commands into the open cycle; `cut` closes it and opens the next. The result does not depend on P, on
+how commands were batched, or on anything but the commands and the times of the cuts.
 """
 
 import msgspec
@@ -27,8 +27,8 @@ from tocsin.sheet.terms import RiskSheet
 
 class EngineSnapshot(msgspec.Struct, frozen=True, array_like=True):
     """
-    The whole engine between two cycles, after a cut: independent of P. `marks` are those of the closed cycle: the shards
-    book the next opening's decisions at them.
+    The whole engine between two cycles, after a cut: independent of P. `marks` are those of the closed cycle: the
+    shards book the next opening's decisions at them.
     """
 
     house: ch.Snapshot

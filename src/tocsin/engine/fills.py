@@ -1,5 +1,6 @@
 """
-Book one side of a fill: into the account, its intent, the default account or the error account (rules CY-020 to CY-024).
+Book one side of a fill: into the account, its intent, the default account or the error account (rules CY-020 to
+CY-024).
 
 A fill is a fact and never refused; what cannot be booked goes to the ClearingHouse with an event.
 """
@@ -51,7 +52,7 @@ def apply_fill(desk: ShardDesk, item: Item) -> None:
     if item.intent:
         if _fill_moved(desk, item, case):
             return
-        fits, reason = _intent_room(desk, item, case, held)
+        fits, reason = _intent_room(item, case, held)
     elif case is not None and held * item.a < 0:
         reserved = it.reserved_lots(case.intents, contract)
         if reserved:
@@ -106,7 +107,7 @@ def _charge_fee(desk: ShardDesk, item: Item, value: int) -> None:
         desk.event(2, (item.sequence, 1, 0), "fee", item.account, contract=item.key, amount=fee)
 
 
-def _intent_room(desk: ShardDesk, item: Item, case: Case | None, held: int) -> tuple[int, Reason]:
+def _intent_room(item: Item, case: Case | None, held: int) -> tuple[int, Reason]:
     for intent in case.intents if case is not None else ():
         if intent.id == item.intent and intent.contract == item.key and intent.left * item.a > 0:
             room = min(abs(intent.left), abs(held) if held * item.a < 0 else 0)
@@ -148,6 +149,9 @@ def _to_house(desk: ShardDesk, item: Item, lots: int, value: int, intent: int, r
 
 
 def finish_intent(desk: ShardDesk, item: Item) -> None:
+    """
+    Take the market's word that an intent is done: nothing of it is reserved from here on (rule LQ-006).
+    """
     case = desk.cases.get(item.account)
     found = False
     for i, intent in enumerate(case.intents if case is not None else ()):

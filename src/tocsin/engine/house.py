@@ -35,7 +35,8 @@ class HouseState(msgspec.Struct, array_like=True):
     Everything the ClearingHouse remembers besides its accounts; `encode` of it is hashed into every root.
 
     `claims` are losses no stage has paid yet; `lots_age` counts cycles since the default account last was flat in a
-    contract; `frozen` are contracts whose opening is halted by a clamped mark; `previous_ns` is the last opening's time.
+    contract; `frozen` are contracts whose opening is halted by a clamped mark; `previous_ns` is the last opening's
+    time.
     """
 
     cycle: int

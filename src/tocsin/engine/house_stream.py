@@ -94,6 +94,9 @@ def _book_error(house: HouseDesk, contract: int, lots: int, value: int, account:
 
 
 def book_unbooked(house: HouseDesk, side: ms.Unbooked) -> None:
+    """
+    Book a side that its shard could not: an intent taken over in the default account, all else in the error account.
+    """
     if not side.intent:
         _book_error(house, side.contract, side.lots, side.value, side.account, Reason(side.reason))
         return

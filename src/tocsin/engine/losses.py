@@ -1,5 +1,6 @@
 """
-How the ClearingHouse carries out the waterfall: claims, conversion, fund draws, loss sharing, ADL (rules WF-040 to WF-054).
+How the ClearingHouse carries out the waterfall: claims, conversion, fund draws, loss sharing, ADL (rules WF-040 to
+WF-054).
 
 Money and lots are separate. Every amount moves between two accounts, so that each asset is conserved to the unit. The
 suspense account's cash in an asset is collateral held for conversion less the claims not paid yet.
@@ -28,8 +29,8 @@ def _held(house: HouseDesk, asset: int) -> int:
 
 def book_takeover(house: HouseDesk, takeover: ms.Takeover, weights: list[tuple[int, int]]) -> None:
     """
-    Turn an account's cash into claims and income: convert collateral, charge what is missing to its markets by notional,
-    leave what is over to their funds (rules WF-041 to WF-043).
+    Turn an account's cash into claims and income: convert collateral, charge what is missing to its markets by
+    notional, leave what is over to their funds (rules WF-041 to WF-043).
 
     `weights` are (contract, notional in valuation units scaled) of the positions taken over.
     """
@@ -164,7 +165,7 @@ def _draw_funds(house: HouseDesk, asset: int) -> None:
     policy = house.sheet.waterfall
     for contract in sorted({c.contract for c in house.state.claims if c.asset == asset and c.contract != NO_MARKET}):
         _draw(house, asset, market_fund(contract), policy.market_draw_cap_ppm, lambda c, k=contract: c.contract == k)
-    _draw(house, asset, GLOBAL_FUND, policy.global_draw_cap_ppm, lambda c: True)
+    _draw(house, asset, GLOBAL_FUND, policy.global_draw_cap_ppm, lambda _: True)
 
 
 def _draw(house: HouseDesk, asset: int, fund: int, cap_ppm: int, mine: Callable[[Claim], bool]) -> None:

@@ -1,5 +1,6 @@
 """
-Take what is published for the next cycle: marks per instrument, a sheet as a whole (rules MK-010 to MK-016, SH-011, SH-012).
+Take what is published for the next cycle: marks per instrument, a sheet as a whole (rules MK-010 to MK-016, SH-011,
+SH-012).
 """
 
 from tocsin.core.errors import CodecError, DataError, Reason

@@ -69,7 +69,7 @@ class Shard(ShardDesk):
                 self.note(1, account, "deadline_moved", outage_ns=self.opened.outage_ns)
 
     def _decide(self) -> None:
-        """Decision point B: levels of touched accounts, then every account that is not calm, in (bucket, account) order."""
+        """Decision point B: levels of touched accounts, then whoever is not calm, in (bucket, account) order."""
         self.record_crossings(3, sorted(self.touched))
         active = {**self.watched, **dict.fromkeys(self.cases)}
         for account in sorted(active, key=lambda a: (self.bucket(a), a)):

@@ -53,7 +53,8 @@ class Line(NamedTuple):
 
 def compute_deductions(lowers: tuple[int, ...], rates: tuple[int, ...]) -> tuple[int, ...]:
     """
-    Return the deduction of each bracket, in millionths of a unit: d_0 = 0, d_i = d_(i-1) + lower_i x (rate_i - rate_(i-1)).
+    Return the deduction of each bracket, in millionths of a unit: d_0 = 0, d_i = d_(i-1) + lower_i x (rate_i -
+    rate_(i-1)).
     """
     out = [0]
     for i in range(1, len(lowers)):

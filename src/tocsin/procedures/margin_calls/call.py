@@ -1,8 +1,8 @@
 """
 A margin call and its life: issued -> cured | cancelled | expired (rules MC-001 to MC-015).
 
-The amount is what equity lacks to leave the `margin_call` level. The deadline is the earlier of policy and T*, looked at
-again each cycle; only a cure or an outage lengthens it.
+The amount is what equity lacks to leave the `margin_call` level. The deadline is the earlier of policy and T*, looked
+at again each cycle; only a cure or an outage lengthens it.
 """
 
 from enum import IntEnum
