@@ -12,13 +12,14 @@ from cyclopts import App, CycloptsError, Parameter
 from tocsin import __version__
 from tocsin.cli.bench import bench
 from tocsin.cli.conform import conform
+from tocsin.cli.demo import demo
 from tocsin.cli.output import Exit, UsageError, print_error
 from tocsin.cli.replay import replay
 from tocsin.cli.verify import verify
 from tocsin.cli.why import why
 from tocsin.core.errors import InvariantBroken, TocsinError
 
-VERBS: tuple[Callable[..., int], ...] = (replay, verify, why, conform, bench)
+VERBS: tuple[Callable[..., int], ...] = (demo, replay, verify, why, conform, bench)
 """Every verb, in the order of `tocsin --help`: import its function above and add it here."""
 
 _HELP = (
