@@ -3,22 +3,12 @@
 """
 
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
-
+from tocsin.cli.journals import check_shards, find_journal, show_reading
 from tocsin.cli.output import Exit, print_json, print_table
-from tocsin.cli.progress import show_wait
 
 
-def replay(
-    journal: Path,
-    /,
-    *,
-    events: bool = False,
-    shards: Annotated[int, Parameter(help="How many shards to recompute with; the result is the same.")] = 1,
-    json: bool = False,
-) -> int:
+def replay(journal: Path, /, *, events: bool = False, shards: int = 1, json: bool = False) -> int:
     """
     Recompute a journal from its first record and count what happened.
 
@@ -28,17 +18,17 @@ def replay(
         Folder of the journal.
     events:
         Print every event as one JSON line instead of the counts.
+    shards:
+        How many shards to recompute with, 1 to 4096; the result is the same.
     json:
         Print one JSON object.
     """
-    from tocsin.journal.disk import RealDisk
     from tocsin.journal.replay import replay_journal
 
-    def show(line: str) -> None:
-        print(line)
-
-    with show_wait(f"recomputing {journal}"):
-        found = replay_journal(RealDisk(journal), shards=shards, on_event=show if events else None)
+    check_shards(shards)
+    disk = find_journal(journal)
+    with show_reading(f"replay {journal}", unit="records") as report:
+        found = replay_journal(disk, shards=shards, on_event=print if events else None, progress=report)
     if events:
         return Exit.OK
     if json:

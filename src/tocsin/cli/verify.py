@@ -3,14 +3,20 @@
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tocsin.cli.output import Exit, print_json
-from tocsin.cli.progress import show_wait
+from tocsin.cli.journals import check_shards, find_journal, show_reading
+from tocsin.cli.output import Exit, UsageError, print_json
+
+if TYPE_CHECKING:
+    from tocsin.journal.verify import Difference, Verified
 
 
-def verify(journal: Path, /, *, root: str = "", shards: int = 1, json: bool = False) -> int:
+def verify(journal: Path, /, *, root: str | None = None, shards: int = 1, json: bool = False) -> int:
     """
     Recompute a journal from nothing; name cycle and bucket of the first difference.
+
+    Exit code 1 if something differs or no cycle has the root asked for, 3 if bytes are damaged.
 
     Parameters
     ----------
@@ -20,58 +26,100 @@ def verify(journal: Path, /, *, root: str = "", shards: int = 1, json: bool = Fa
         A state root known from elsewhere, 64 hexadecimal digits: some cycle must have it. Without it, a journal that
         was made anew as a whole cannot be told from the original.
     shards:
-        How many shards to recompute with; the result is the same.
+        How many shards to recompute with, 1 to 4096; the result is the same.
     json:
         Print one JSON object.
     """
-    from tocsin.journal.disk import RealDisk
-    from tocsin.journal.verify import Verified, parse_root
     from tocsin.journal.verify import verify as verify_journal
 
-    wanted = parse_root(root) if root else None
-    with show_wait(f"recomputing {journal}"):
-        found: Verified = verify_journal(RealDisk(journal), root=wanted, shards=shards)
-    difference = found.difference
+    check_shards(shards)
+    wanted = None if root is None else parse_root(root)
+    disk = find_journal(journal)
+    with show_reading(f"verify {journal}", unit="records") as report:
+        found = verify_journal(disk, root=wanted, shards=shards, progress=report)
     if json:
-        print_json(
-            {
-                "ok": found.ok,
-                "records": found.records,
-                "cycles": found.cycles,
-                "root": found.root.hex(),
-                "chain_head": found.head.hex(),
-                "root_asked": root or None,
-                "root_cycle": found.root_cycle or None,
-                "cut_bytes": found.cut_bytes,
-                "difference": difference and difference._asdict(),
-            }
-        )
-        return Exit.OK if found.ok else Exit.FINDING
-    for line in _lines(found):
-        print(line)
+        print_json(_value(found))
+    else:
+        for line in _lines(found):
+            print(line)
     return Exit.OK if found.ok else Exit.FINDING
 
 
-def _lines(found: object) -> list[str]:
-    from tocsin.journal.verify import HOUSE, Verified
+def parse_root(text: str) -> bytes:
+    """
+    Return the 32 bytes of a root in hexadecimal.
 
-    assert isinstance(found, Verified)
+    Raises:
+        UsageError: The text is not 64 hexadecimal digits.
+    """
+    digits = text.strip().lower().removeprefix("0x")
+    if len(digits) != 64 or not set(digits) <= set("0123456789abcdef"):
+        raise UsageError(f"--root must be 64 hexadecimal digits, was {text!r} ({len(digits)} characters)")
+    return bytes.fromhex(digits)
+
+
+def _value(found: "Verified") -> dict[str, object]:
+    difference = found.difference
+    return {
+        "ok": found.ok,
+        "records": found.records,
+        "cycles": found.cycles,
+        "root": found.root.hex(),
+        "chain_head": found.head.hex(),
+        "root_asked": found.root_asked.hex() if found.root_asked is not None else None,
+        "root_cycle": found.root_cycle or None,
+        "open_commands": found.open_commands,
+        "closed_in_order": found.closed,
+        "cut_bytes": found.cut_bytes,
+        "difference": None
+        if difference is None
+        else {
+            "cycle": difference.cycle,
+            "where": _where(difference),
+            "bucket": difference.bucket if difference.bucket >= 0 else None,
+            "what": difference.what,
+        },
+    }
+
+
+def _where(difference: "Difference") -> str:
+    from tocsin.journal.verify import HOUSE, RECORDS
+
+    if difference.bucket == RECORDS:
+        return "records"
+    return "clearing house" if difference.bucket == HOUSE else "bucket"
+
+
+def _lines(found: "Verified") -> list[str]:
     out = [
-        f"checksums and chain: {found.records:,} records whole, chain head {found.head.hex()}",
-        f"recomputed: {found.cycles:,} cycles, last root {found.root.hex() or '-'}",
+        f"bytes: {found.records:,} records, checksums and chain whole, chain head {found.head.hex()}",
+        f"recomputed: {found.cycles:,} cycles from the genesis, last root {found.root.hex() or '-'}",
     ]
     if found.cut_bytes:
-        out.append(f"interrupted last write: {found.cut_bytes:,} bytes passed over")
+        out.append(f"interrupted last write: {found.cut_bytes:,} bytes after the last whole batch passed over")
+    if not found.closed:
+        out.append("not closed in order: it is being written at this moment, or its writer was stopped")
     if found.open_commands:
-        out.append(f"after the last cut: {found.open_commands:,} commands, not yet part of any root")
-    if found.difference is not None:
-        where = "the ClearingHouse" if found.difference.bucket == HOUSE else f"bucket {found.difference.bucket}"
-        out.append(f"DIFFERS in cycle {found.difference.cycle}, {where}: {found.difference.what}")
-    elif found.root_asked is None:
-        out.append("OK: the journal agrees with itself. A journal made anew as a whole would too: compare a root")
-        out.append("    published elsewhere with `--root HEX`")
-    elif found.root_cycle:
-        out.append(f"OK: cycle {found.root_cycle} has the root that was asked for")
-    else:
-        out.append(f"NOT THE JOURNAL: no cycle has root {found.root_asked.hex()}")
+        out.append(f"after the last cut: {found.open_commands:,} commands, not part of any root yet")
+    out += _verdict(found)
+    return out
+
+
+def _verdict(found: "Verified") -> list[str]:
+    difference = found.difference
+    if difference is not None:
+        where = {"bucket": f"bucket {difference.bucket}", "clearing house": "the ClearingHouse"}.get(
+            _where(difference), "its records"
+        )
+        return [f"DIFFERS in cycle {difference.cycle}, {where}: {difference.what}"]
+    if found.root_asked is None:
+        return [
+            "OK: the journal agrees with itself. One that was made anew as a whole would too: no root from elsewhere",
+            "    was checked. To check one, give it with `--root HEX`.",
+        ]
+    if not found.root_cycle:
+        return [f"NOT THE JOURNAL: it agrees with itself, but no cycle has root {found.root_asked.hex()}"]
+    out = [f"OK: the journal agrees with itself, and cycle {found.root_cycle} has the root that was asked for."]
+    if found.root_cycle < found.cycles:
+        out.append(f"    The root vouches for cycles 1 to {found.root_cycle}; later ones agree with themselves only.")
     return out

@@ -4,8 +4,8 @@
 
 from pathlib import Path
 
-from tocsin.cli.output import Exit, print_json
-from tocsin.cli.progress import show_wait
+from tocsin.cli.journals import find_journal, show_reading
+from tocsin.cli.output import Exit, UsageError, print_json
 
 
 def why(journal: Path, account: int, /, *, cycle: int | None = None, last: int = 0, json: bool = False) -> int:
@@ -27,29 +27,34 @@ def why(journal: Path, account: int, /, *, cycle: int | None = None, last: int =
     json:
         Print one JSON object.
     """
-    from tocsin.journal.disk import RealDisk
     from tocsin.journal.why import explain
-    from tocsin.views.why_text import WhyText
 
-    with show_wait(f"replaying the bucket of account {account}"):
-        found = explain(RealDisk(journal), account, cycle=cycle)
-    steps = found.steps[-last:] if last > 0 else found.steps
+    if last < 0:
+        raise UsageError(f"--last must be 0 or more, was {last}")
+    disk = find_journal(journal)
+    with show_reading(f"why {account}", unit="cycles") as report:
+        found = explain(disk, account, cycle=cycle, progress=report)
+    steps = found.steps[-last:] if last else found.steps
     if json:
-        import msgspec
+        from tocsin.views.why_json import step_value
 
-        value = {
-            "account": found.account,
-            "bucket": found.bucket,
-            "cycles": found.cycles,
-            "roots_met": found.roots_met,
-            "steps": msgspec.to_builtins([s._asdict() for s in steps]),
-        }
-        print_json(value)
+        print_json(
+            {
+                "account": found.account,
+                "bucket": found.bucket,
+                "cycles": found.cycles,
+                "roots_met": found.roots_met,
+                "steps": [step_value(s) for s in steps],
+            }
+        )
         return Exit.OK
-    for line in WhyText(found.last_sheet).write(steps):
+    from tocsin.views.why_text import write_steps
+
+    for line in write_steps(steps):
         print(line)
-    print(
-        f"account {found.account}: {len(steps)} steps in {found.cycles:,} cycles; bucket {found.bucket} replayed alone, "
-        f"{found.roots_met:,} of its roots met"
+    shown = (
+        f"{len(steps):,} steps" if len(steps) == len(found.steps) else f"{len(steps):,} of {len(found.steps):,} steps"
     )
+    print(f"account {found.account}: {shown} in {found.cycles:,} cycles. Bucket {found.bucket} was replayed alone;")
+    print(f"{found.roots_met:,} of its roots were met. Amounts without a symbol are in the valuation unit.")
     return Exit.OK

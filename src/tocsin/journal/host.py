@@ -3,49 +3,62 @@ The embedded host: an engine whose log is a journal on one disk (rules JN-045 to
 
 A command is acknowledged when it is durable. A cut is durable before anyone sees what it did. After a crash the host
 opens the newest snapshot that the journal's chain confirms, or starts from the genesis, and recomputes the rest.
+After any error on the way to the disk the host stops: memory may be ahead of the disk, and only a new opening tells.
 """
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from tocsin.core.errors import InvariantBroken, JournalError, Refused
+from tocsin.core.codec import encode
+from tocsin.core.errors import CodecError, DataError, JournalError, LimitReached, Reason, Refused
 from tocsin.engine.commands import AnyCommand, encode_command
 from tocsin.engine.engine import Engine
 from tocsin.engine.messages import CycleResult
 from tocsin.engine.sequencer import Accepted
 from tocsin.journal.disk import Disk
+from tocsin.journal.frames import BATCH_BYTES_MAX, RECORD_EXTRA_BYTES
 from tocsin.journal.log import Journal
+from tocsin.journal.recompute import replay_cycle, start_engine
 from tocsin.journal.records import (
     FORMAT,
     Close,
+    CommandDigest,
     Cut,
-    CycleRecords,
     Genesis,
     RecordKind,
     encode_genesis,
     read_cycles,
-    read_genesis,
 )
 from tocsin.journal.snapshot import latest_snapshot, write_snapshot
-from tocsin.core.codec import encode
-from tocsin.sheet.terms import RiskSheet, decode_sheet, encode_sheet
+from tocsin.sheet.terms import RiskSheet, encode_sheet
 
 INGRESS = 0
 """Stream tag of commands, cuts and closes of the embedded host: it has one physical sequence."""
 
 
+BATCH_ROOM = 1 << 20
+"""Bytes of a batch that commands leave free, for the cut that may follow."""
+
+
 class Resumed(NamedTuple):
-    """How an open host came to its state: cycle of the snapshot used (0: none), cycles recomputed, notes on damage."""
+    """
+    How an open host came to its state: cycle of the snapshot used (0: none), cycles recomputed, commands of the open
+    cycle found, and notes on damage passed over or an interrupted write.
+    """
 
     snapshot_cycle: int
     cycles: int
+    commands: int
     notes: tuple[str, ...]
 
 
 class EmbeddedHost:
     """
     One process, one disk. Not safe for use from several threads.
+
+    `snapshot_failure` says why the last snapshot could not be written, or is empty; the journal alone is enough.
     """
 
     def __init__(self, disk: Disk, journal: Journal, engine: Engine, resumed: Resumed, snapshot_every: int) -> None:
@@ -54,7 +67,11 @@ class EmbeddedHost:
         self._journal = journal
         self.engine = engine
         self.resumed = resumed
+        self.snapshot_failure = ""
         self._snapshot_every = snapshot_every
+        self._digest = CommandDigest()
+        self._batch_bytes = 0
+        self._stopped = ""
 
     @classmethod
     def create(
@@ -76,7 +93,7 @@ class EmbeddedHost:
         engine = Engine(sheet, time_ns, shards=shards)
         header = encode_genesis(Genesis(FORMAT, time_ns, encode_sheet(sheet)))
         journal = Journal.create(disk, header, **options)
-        return cls(disk, journal, engine, Resumed(0, 0, ()), snapshot_every)
+        return cls(disk, journal, engine, Resumed(0, 0, 0, ()), snapshot_every)
 
     @classmethod
     def open(cls, disk: Disk, *, shards: int = 1, snapshot_every: int = 0) -> Self:
@@ -89,27 +106,54 @@ class EmbeddedHost:
         journal = Journal.open(disk)
         try:
             engine, start, used, notes = _start(disk, journal, shards)
+            host = cls(disk, journal, engine, Resumed(used, 0, 0, tuple(notes)), snapshot_every)
             cycles = 0
             for cycle in read_cycles(journal.records(start)):
                 result = replay_cycle(engine, cycle)
-                cycles += result is not None
-                if result is not None and cycle.close is None:
-                    journal.append(RecordKind.CLOSE, INGRESS, encode(Close.of(result)))
-                    journal.commit()
-            return cls(disk, journal, engine, Resumed(used, cycles, notes), snapshot_every)
+                if result is None:
+                    host._digest = CommandDigest(cycle.commands)
+                    host.resumed = host.resumed._replace(commands=len(cycle.commands))
+                    continue
+                cycles += 1
+                if cycle.close is None:
+                    assert cycle.cut is not None
+                    host._write_close(result, cycle.cut)
+            host.resumed = host.resumed._replace(cycles=cycles)
+            return host
         except BaseException:
             journal.close()
             raise
 
+    @property
+    def head(self) -> bytes:
+        """Chain head of the journal after the last acknowledged batch."""
+        return self._journal.head
+
     def submit(self, command: AnyCommand | bytes) -> Accepted | Refused:
         """
         Stamp a command and add it to the batch; it is acknowledged, and survives a crash, once `commit` returned.
+
+        Raises:
+            JournalError: The host has stopped; open it again.
+            LimitReached: The batch is full; nothing was stamped, `commit` and submit again.
         """
-        if not isinstance(command, bytes):
-            command = encode_command(command)
-        answer = self.engine.submit(command)
+        self._check_running()
+        if isinstance(command, bytes | bytearray | memoryview):
+            data = bytes(command)
+        else:
+            try:
+                data = encode_command(command)
+            except CodecError as error:
+                return Refused(Reason.MALFORMED, detail=str(error))
+        size = len(data) + RECORD_EXTRA_BYTES
+        if self._batch_bytes + size > BATCH_BYTES_MAX - BATCH_ROOM:
+            raise LimitReached(f"a batch must be at most {BATCH_BYTES_MAX - BATCH_ROOM} bytes; commit more often")
+        answer = self.engine.submit(data)
         if isinstance(answer, Accepted):
-            self._journal.append(RecordKind.COMMAND, INGRESS, command)
+            with self._stopping("a command could not be added to the batch"):
+                self._journal.append(RecordKind.COMMAND, INGRESS, data)
+            self._digest.add(data)
+            self._batch_bytes += size
         return answer
 
     def commit(self) -> bytes:
@@ -119,7 +163,11 @@ class EmbeddedHost:
         Raises:
             JournalError: The disk refused; nothing of the batch is acknowledged and the host must be opened again.
         """
-        return self._journal.commit()
+        self._check_running()
+        with self._stopping("a commit failed"):
+            head = self._journal.commit()
+        self._batch_bytes = 0
+        return head
 
     def submit_all(self, commands: Iterable[AnyCommand | bytes]) -> list[Accepted | Refused]:
         """
@@ -131,34 +179,74 @@ class EmbeddedHost:
 
     def cut(self, next_time_ns: int) -> CycleResult:
         """
-        Close the open cycle, durably, and open the next at log time `next_time_ns`.
+        Close the open cycle, durably, and open the next at log time `next_time_ns`; commits what was submitted.
+
+        A snapshot that is due and cannot be written is told in `snapshot_failure`; the cut stands.
 
         Raises:
             DataError: The time is not after the open cycle's; nothing was written.
-            JournalError: The disk refused.
+            JournalError: The disk refused; the host must be opened again, which says whether the cut happened.
+            InvariantBroken: A defect; the host has stopped, the journal stays valid.
         """
+        self._check_running()
         self.engine.check_time(next_time_ns)
-        cut = Cut(self.engine.cycle, next_time_ns, self.engine.row_counts())
-        self._journal.append(RecordKind.CUT, INGRESS, encode(cut))
-        self._journal.commit()
-        result = self.engine.cut(next_time_ns)
-        self._journal.append(RecordKind.CLOSE, INGRESS, encode(Close.of(result)))
-        self._journal.commit()
-        if self._snapshot_every and result.opened.cycle % self._snapshot_every == 0:
-            self.write_snapshot()
+        cut = Cut(self.engine.cycle, next_time_ns, self.engine.row_counts(), self._digest.digest())
+        with self._stopping("a cut failed"):
+            self._journal.append(RecordKind.CUT, INGRESS, encode(cut))
+            self._journal.commit()
+            result = self.engine.cut(next_time_ns)
+            self._write_close(result, cut)
+        if self._snapshot_every and cut.cycle % self._snapshot_every == 0:
+            try:
+                self.write_snapshot()
+                self.snapshot_failure = ""
+            except JournalError as error:
+                self.snapshot_failure = str(error)
         return result
+
+    def _write_close(self, result: CycleResult, cut: Cut) -> None:
+        self._journal.append(RecordKind.CLOSE, INGRESS, encode(Close.of(result, cut)))
+        self._journal.commit()
+        self._digest = CommandDigest()
+        self._batch_bytes = 0
 
     def write_snapshot(self) -> None:
         """
         Write the state durably beside the journal; only right after a cut.
+
+        Raises:
+            DataError: Commands were submitted since the last cut, or none was made yet.
+            JournalError: The disk refused; no new snapshot, the journal goes on.
         """
+        self._check_running()
         cycle, count = self.engine.cycle - 1, self._journal.count
+        if not cycle:
+            raise DataError("snapshot must be taken right after a cut, none was made yet")
         write_snapshot(self._disk, cycle, count, self._journal.head, self.engine.snapshot())
+
+    def _check_running(self) -> None:
+        if self._stopped:
+            raise JournalError(f"the host has stopped since {self._stopped}; open it again to see what the disk holds")
+
+    @contextmanager
+    def _stopping(self, why: str) -> Generator[None]:
+        """Stop the host if the block fails in whatever way: its memory may be ahead of the disk."""
+        done = False
+        try:
+            yield
+            done = True
+        finally:
+            if not done:
+                self._stopped = why
 
     def close(self) -> None:
         """
         Let go of the journal; commands not committed are dropped.
+
+        Raises:
+            JournalError: The disk refused; what was acknowledged stays.
         """
+        self._stopped = self._stopped or "it was closed"
         self._journal.close()
 
     def __enter__(self) -> Self:
@@ -170,53 +258,23 @@ class EmbeddedHost:
         self.close()
 
 
-def start_engine(header: bytes, *, shards: int = 1) -> Engine:
-    """
-    Return the engine of a journal's genesis.
-    """
-    genesis = read_genesis(header)
-    return Engine(decode_sheet(genesis.sheet), genesis.time_ns, shards=shards)
-
-
-def _start(disk: Disk, journal: Journal, shards: int) -> tuple[Engine, int, int, tuple[str, ...]]:
+def _start(disk: Disk, journal: Journal, shards: int) -> tuple[Engine, int, int, list[str]]:
     """
     Return engine, first record to apply, cycle of the snapshot used, and notes; a snapshot the chain does not confirm
     is passed over.
     """
-    found = latest_snapshot(disk)
+    found, recovered = latest_snapshot(disk), journal.recovered
     snapshot, notes = found.snapshot, list(found.notes)
+    if recovered.cut_bytes:
+        notes.append(f"an interrupted write of {recovered.cut_bytes} bytes was cut from {recovered.cut_file}")
     if snapshot is not None:
         if journal.head_at(snapshot.record_number) == snapshot.chain_head:
-            return Engine.restore(snapshot.payload, shards=shards), snapshot.record_number, snapshot.cycle, tuple(notes)
-        notes.append(f"snapshot of cycle {snapshot.cycle} is not of this journal; recomputing from the start")
-    return start_engine(journal.header, shards=shards), 0, 0, tuple(notes)
-
-
-def replay_cycle(engine: Engine, cycle: CycleRecords) -> CycleResult | None:
-    """
-    Submit a journaled cycle's commands and, if it was cut, run it and compare with its close.
-
-    Returns:
-        The result, or None for the cycle that is still open.
-
-    Raises:
-        JournalError: A command is refused, or the root is another than the journal says.
-    """
-    for command in cycle.commands:
-        answer = engine.submit(command)
-        if isinstance(answer, Refused):
-            raise JournalError(f"cycle {engine.cycle}: a journaled command is refused ({answer.number}): {answer.detail}")
-    if cycle.cut is None:
-        return None
-    if cycle.cut.cycle != engine.cycle:
-        raise JournalError(f"cut must be of cycle {engine.cycle}, was of {cycle.cut.cycle}")
-    try:
-        result = engine.cut(cycle.cut.next_time_ns)
-    except InvariantBroken as error:
-        raise JournalError(f"cycle {cycle.cut.cycle} cannot be recomputed: {error}") from None
-    if cycle.close is not None and cycle.close.root != result.root:
-        raise JournalError(
-            f"cycle {cycle.cut.cycle}: the journal says root {cycle.close.root.hex()}, its commands give "
-            f"{result.root.hex()}; run `tocsin verify`"
-        )
-    return result
+            try:
+                engine = Engine.restore(snapshot.payload, shards=shards)
+                return engine, snapshot.record_number, snapshot.cycle, notes
+            except CodecError as error:
+                notes.append(f"snapshot of cycle {snapshot.cycle} cannot be read: {error}")
+        else:
+            notes.append(f"snapshot of cycle {snapshot.cycle} is not of this journal")
+        notes.append("recomputing from the start")
+    return start_engine(journal.header, shards=shards), 0, 0, notes

@@ -1,5 +1,5 @@
 """
-Replay: recompute a journal's events, which are never stored (rule JN-056).
+Replay: recompute a journal's events, which are never stored (rule JN-057).
 """
 
 from collections.abc import Callable
@@ -10,9 +10,9 @@ import msgspec
 from tocsin.core.errors import JournalError
 from tocsin.engine.messages import Event
 from tocsin.journal.disk import Disk
-from tocsin.journal.host import replay_cycle, start_engine
 from tocsin.journal.log import Journal
-from tocsin.journal.records import read_cycles
+from tocsin.journal.recompute import replay_cycle, start_engine
+from tocsin.journal.records import Progress, read_cycles
 
 
 class Replayed(NamedTuple):
@@ -33,12 +33,19 @@ def event_line(event: Event) -> str:
     return msgspec.json.encode(fields).decode()
 
 
-def replay_journal(disk: Disk, *, shards: int = 1, on_event: Callable[[str], None] | None = None) -> Replayed:
+def replay_journal(
+    disk: Disk,
+    *,
+    shards: int = 1,
+    on_event: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
+) -> Replayed:
     """
     Recompute every cycle of a journal.
 
     Args:
         on_event: Called with each event as a line of JSON, in canonical order.
+        progress: Called after each cycle with (records done, of how many, note).
 
     Raises:
         JournalError: No journal, damaged, without a closed cycle, or its commands do not give its roots.
@@ -57,6 +64,8 @@ def replay_journal(disk: Disk, *, shards: int = 1, on_event: Callable[[str], Non
                 counts[event.kind] = counts.get(event.kind, 0) + 1
                 if on_event is not None:
                     on_event(event_line(event))
+            if progress is not None:
+                progress(cycle.end, journal.count, f"cycle {cycles:,}")
         if not cycles:
             raise JournalError(f"the journal in {disk.place} must hold a closed cycle, holds none")
         return Replayed(cycles, first, last, root, {kind: counts[kind] for kind in sorted(counts)})

@@ -1,28 +1,32 @@
 """
-Explain an account from a journal: replay its bucket and nothing else (rules WY-001 to WY-004).
+Explain an account from a journal: replay its bucket and nothing else (rules WY-001 to WY-003).
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
 
-from tocsin.core.errors import DataError, JournalError, Refused
+from tocsin.core.errors import CodecError, DataError, JournalError, Refused
 from tocsin.core.ids import bucket_of
+from tocsin.engine.commands import OpenAccount, decode_command
 from tocsin.engine.messages import CycleOpen, Item
 from tocsin.engine.sequencer import Sequencer
-from tocsin.engine.shard import Shard
-from tocsin.engine.why import Step, trace_cycle
+from tocsin.engine.why import Step, Witness
 from tocsin.journal.disk import Disk
 from tocsin.journal.log import Journal
-from tocsin.journal.records import CycleRecords, read_cycles, read_genesis
-from tocsin.sheet.terms import RiskSheet, decode_sheet
+from tocsin.journal.recompute import SEE_VERIFY
+from tocsin.journal.records import CycleRecords, Progress, RecordKind, read_cycles, read_genesis
+from tocsin.sheet.terms import decode_sheet
+
+_OPEN = OpenAccount.__name__.encode()
+_OPEN_WITHIN = 32
+"""A command's name stands in its first bytes."""
 
 
 class Explanation(NamedTuple):
     """
-    The steps of one account, its bucket, how many cycles were replayed, and how many bucket roots were met on the way;
-    `last_sheet` names contracts and assets.
+    The steps of one account, its bucket, how many closed cycles were replayed, and how many bucket roots were met on
+    the way.
     """
 
     account: int
@@ -30,91 +34,110 @@ class Explanation(NamedTuple):
     cycles: int
     roots_met: int
     steps: list[Step]
-    last_sheet: RiskSheet
 
 
-def explain(
-    disk: Disk, account: int, *, cycle: int | None = None, progress: Callable[[int, str], None] | None = None
-) -> Explanation:
+def explain(disk: Disk, account: int, *, cycle: int | None = None, progress: Progress | None = None) -> Explanation:
     """
     Replay the account's bucket over the journaled openings and return each step that touched it.
 
     Args:
-        cycle: Only steps of this cycle.
-        progress: Called with (cycles done, note).
+        cycle: Stop after this cycle and return only its step.
+        progress: Called after each cycle with (cycles done, of how many, note).
 
     Raises:
         JournalError: No journal, damaged, or the bucket's root is not what the journal says.
-        DataError: The account is not in the journal.
+        DataError: The account is not in the journal, or the cycle is not closed.
     """
     journal = Journal.open(disk, read_only=True)
     try:
-        return _Explainer(journal, account).run(cycle, progress)
+        root, cycles = _survey(journal, account)
+        if cycle is not None and not 1 <= cycle <= cycles:
+            raise DataError(f"cycle must be 1 to {cycles}, was {cycle}")
+        return _Explainer(journal, account, bucket_of(root)).run(cycle, cycles, progress)
     finally:
         journal.close()
 
 
+def _survey(journal: Journal, account: int) -> tuple[int, int]:
+    """
+    Return the root of an account and how many cycles were closed, without recomputing anything.
+    """
+    root, cycles = 0, 0
+    known: list[int] = []
+    for record in journal.records():
+        if record.kind == RecordKind.CLOSE:
+            cycles += 1
+        elif record.kind == RecordKind.COMMAND and not root and _OPEN in record.payload[:_OPEN_WITHIN]:
+            try:
+                command = decode_command(record.payload)
+            except CodecError:
+                continue
+            if isinstance(command, OpenAccount):
+                known.append(command.account)
+                root = command.root if command.account == account else 0
+    if not root:
+        raise _unknown_account(account, known)
+    return root, cycles
+
+
+def _unknown_account(account: int, known: list[int]) -> DataError:
+    error = DataError(f"account must be one that the journal opens, was {account}")
+    near = sorted(sorted(known, key=lambda a: (abs(a - account), a))[:3])
+    error.add_note(f"it opens {len(known):,}; nearest: {', '.join(map(str, near))}" if near else "it opens no account")
+    return error
+
+
 class _Explainer:
-    def __init__(self, journal: Journal, account: int) -> None:
+    def __init__(self, journal: Journal, account: int, bucket: int) -> None:
         self._journal = journal
-        self._account = account
+        self._bucket = bucket
         self._sheet = decode_sheet(read_genesis(journal.header).sheet)
         self._sequencer = Sequencer()
         self._sequencer.set_terms(self._sheet, frozenset())
-        self._shard = Shard(self._sheet)
-        self._bucket = -1
+        self._shard = Witness(self._sheet, account)
         self._roots_met = 0
 
-    def run(self, cycle: int | None, progress: Callable[[int, str], None] | None) -> Explanation:
+    def run(self, wanted: int | None, cycles: int, progress: Progress | None) -> Explanation:
         steps: list[Step] = []
-        cycles = 0
+        done = 0
         for records in read_cycles(self._journal.records()):
-            items = self._stamp(records)
             if records.close is None:
-                continue
-            cycles += 1
-            step = self._trace(records, items)
-            if step is not None and cycle in (None, step.cycle):
+                break
+            step = self._replay(records, records.close.opened)
+            done += 1
+            if step is not None and wanted in (None, step.cycle):
                 steps.append(step)
             if progress is not None:
-                progress(cycles, "")
-        if self._bucket < 0:
-            raise DataError(f"account must be one that the journal opens, was {self._account}")
-        return Explanation(self._account, self._bucket, cycles, self._roots_met, steps, self._sheet)
+                progress(done, cycles, "")
+            if wanted == records.close.opened.cycle:
+                break
+        return Explanation(self._shard.account, self._bucket, done, self._roots_met, steps)
 
-    def _stamp(self, records: CycleRecords) -> list[Item]:
-        """Stamp a cycle's commands and keep the rows of the account's bucket."""
-        opened = records.close.opened if records.close is not None else None
-        if opened is not None:
-            if opened.sheet:
-                self._sheet = decode_sheet(opened.sheet)
-            self._sequencer.set_terms(self._sheet, frozenset(opened.marks.contracts))
-        rows: list[tuple[int, Item]] = []
-        for command in records.commands:
-            answer = self._sequencer.stamp(command)
-            if isinstance(answer, Refused):
-                raise JournalError(f"a journaled command is refused ({answer.number}): run `tocsin verify`")
-            rows.extend(answer.rows)
-        if self._bucket < 0 and self._account in self._sequencer.directory:
-            self._bucket = bucket_of(self._sequencer.directory[self._account])
-        return [item for bucket, item in rows if bucket == self._bucket]
-
-    def _trace(self, records: CycleRecords, items: list[Item]) -> Step | None:
+    def _replay(self, records: CycleRecords, opened: CycleOpen) -> Step | None:
+        items = self._stamp(records.commands, opened)
+        step, found = self._shard.trace(_only(opened, self._bucket), items)
         close = records.close
         assert close is not None
-        if self._bucket < 0:
-            # Nothing of the bucket exists yet, but the shard must see each sheet.
-            self._shard.run(_only(close.opened, -1), [])
-            return None
-        step, found = trace_cycle(self._shard, _only(close.opened, self._bucket), items, self._account)
-        said = dict(zip(close.buckets, close.bucket_roots, strict=True)).get(self._bucket)
+        said = dict(zip(close.buckets, close.bucket_roots, strict=False)).get(self._bucket)
         if said != found.roots.get(self._bucket):
-            raise JournalError(
-                f"cycle {close.opened.cycle}, bucket {self._bucket}: the journal's root is not what its commands give; "
-                "run `tocsin verify`"
-            )
+            where = f"cycle {opened.cycle}, bucket {self._bucket}"
+            raise JournalError(f"{where}: the journal's root is not what its commands give; {SEE_VERIFY}")
         self._roots_met += said is not None
         return step
+
+    def _stamp(self, commands: list[bytes], opened: CycleOpen) -> list[Item]:
+        """Stamp a cycle's commands and keep the rows of the account's bucket."""
+        if opened.sheet:
+            self._sheet = decode_sheet(opened.sheet)
+        self._sequencer.set_terms(self._sheet, frozenset(opened.marks.contracts))
+        rows: list[Item] = []
+        for command in commands:
+            answer = self._sequencer.stamp(command)
+            if isinstance(answer, Refused):
+                problem = f"a journaled command is refused ({answer.number}: {answer.detail})"
+                raise JournalError(f"cycle {opened.cycle}: {problem}; {SEE_VERIFY}")
+            rows.extend(item for bucket, item in answer.rows if bucket == self._bucket)
+        return rows
 
 
 def _only(opened: CycleOpen, bucket: int) -> CycleOpen:

@@ -1,212 +1,195 @@
 """
-What happened to an account and why, as text a person can check with pencil and paper.
+What happened to an account and why, as text a person can check with pencil and paper (rule WY-004).
 
-Every amount is exact. Money of assets is shown in whole coins, everything valued in whole valuation units.
+Every amount is exact. Money of assets is shown in whole coins with its symbol; amounts without a symbol are in the
+valuation unit. Each step of the arithmetic stands there with its inputs.
 """
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+import textwrap
+from collections.abc import Iterable, Iterator
 
-from tocsin.engine.messages import Event
-from tocsin.engine.why import Leg, Picture, Step
+from tocsin.engine.sums import CHARGE, SUM, BalanceSum, LegSum, Need
+from tocsin.engine.why import Picture, Step
 from tocsin.margin.state import Level
-from tocsin.sheet.terms import RiskSheet
-from tocsin.views.numbers import format_exact
+from tocsin.views.numbers import MINUS
+from tocsin.views.why_events import EventText
+from tocsin.views.why_numbers import Units, format_moment
 
+WIDTH = 110
 _LEVELS = ("initial", "margin_call", "liquidation", "takeover")
-_HIDDEN = frozenset({"hold_set"})
-
-
-class WhyText:
-    """
-    Writes steps under one sheet; `value_decimals` are the decimals of the valuation unit.
-    """
-
-    def __init__(self, sheet: RiskSheet, *, value_decimals: int = 6) -> None:
-        self._assets = {a.id: a for a in sheet.assets}
-        self._contracts = {c.id: c for c in sheet.contracts}
-        self._value_decimals = value_decimals
-        self._policy = sheet.calls
-
-    def write(self, steps: list[Step]) -> Iterator[str]:
-        """
-        Yield the lines of all steps.
-        """
-        for step in steps:
-            yield from self.write_step(step)
-
-    def write_step(self, step: Step) -> Iterator[str]:
-        """
-        Yield the lines of one step: time, the account at the cycle's marks, each event, the account after.
-        """
-        yield f"cycle {step.cycle}  {_time(step.time_ns)}"
-        decisive = any(e.kind in _DECISIVE for e in step.events)
-        if step.before is not None and decisive:
-            yield from self._picture("at the new marks", step.before)
-        for event in step.events:
-            if event.kind not in _HIDDEN:
-                yield f"  -> {self.describe(event)}"
-        if step.after is not None:
-            yield from self._picture("after the cycle", step.after)
-        yield ""
-
-    def _picture(self, title: str, picture: Picture) -> Iterator[str]:
-        numbers = picture.numbers
-        yield f"  {title}: level {numbers.level.name.lower()}"
-        for symbol, cash, pnl in picture.cash:
-            asset = next(a for a in self._assets.values() if a.symbol == symbol)
-            parts = f"cash {format_exact(cash, decimals=asset.decimals)}"
-            parts += f" + P&L {format_exact(pnl, decimals=asset.decimals)}"
-            yield f"    {symbol:<8} {parts} = {format_exact(cash + pnl, decimals=asset.decimals)}"
-        for leg in picture.legs:
-            yield from self._leg(leg)
-        yield f"    equity {self._value(numbers.equity)} (without haircuts {self._value(numbers.raw_equity)})"
-        marks = [f"{'BELOW' if numbers.equity < need else 'ok'}" for need in numbers.requirements]
-        for name, need, leave, mark in zip(_LEVELS, numbers.requirements, numbers.exits, marks, strict=True):
-            tail = f", left at {self._value(leave)}" if leave != need else ""
-            yield f"    requirement {name:<12} {self._value(need):>24}  {mark}{tail}"
-
-    def _leg(self, leg: Leg) -> Iterator[str]:
-        terms = self._contracts[leg.contract]
-        decimals = self._assets[terms.asset].decimals
-        fresh = "" if leg.is_fresh else ", mark not fresh"
-        money = format_exact
-        yield (
-            f"    {leg.symbol:<10} {leg.lots:+,} lots x (mark {money(leg.mark, decimals=decimals)} - funding "
-            f"{money(leg.funding, decimals=decimals)}) - entry {money(leg.entry, decimals=decimals)} = "
-            f"{money(leg.pnl, decimals=decimals)}{fresh}"
-        )
-
-    def _value(self, amount: int) -> str:
-        return format_exact(amount, decimals=self._value_decimals)
-
-    def money(self, asset: object, amount: object) -> str:
-        """Return an amount of an asset (its number) with its symbol."""
-        terms = self._assets[int(str(asset))]
-        return f"{format_exact(int(str(amount)), decimals=terms.decimals)} {terms.symbol}"
-
-    def name(self, contract: object) -> str:
-        """Return the symbol of a contract (its number)."""
-        return self._contracts[int(str(contract))].symbol
-
-    def settled(self, contract: object, amount: object) -> str:
-        """Return an amount in the settlement asset of a contract."""
-        return self.money(self._contracts[int(str(contract))].asset, amount)
-
-    # One sentence per kind of event.
-
-    def describe(self, event: Event) -> str:
-        """
-        Return one event in words, with its numbers.
-        """
-        writer = _WRITERS.get(event.kind)
-        if writer is not None:
-            return writer(self, event.fields)
-        fields = ", ".join(f"{k} {v}" for k, v in event.fields.items())
-        return f"{event.kind.replace('_', ' ')}{': ' + fields if fields else ''}"
-
-    def call_issued(self, f: dict[str, int | str]) -> str:
-        """Return the sentence on a new call, with the arithmetic of its deadline."""
-        z = self._policy.z_hundredths
-        minutes = int(f["t_star_minutes"])
-        star = "no published risk, so the policy's deadline holds" if minutes < 0 else (
-            f"T* = floor((buffer {self._value(int(f['buffer']))} - gap {self._value(int(f['gap']))})^2 / "
-            f"({z / 100:.2f}^2 x variance {f['variance']})) = {minutes} min"
-        )
-        cures = [
-            self.money(*pair.split(":")) for pair in str(f["cures"]).split()
-        ]
-        return (
-            f"MARGIN CALL for {self._value(int(f['amount']))}: equity {self._value(int(f['equity']))} is below the "
-            f"margin_call requirement {self._value(int(f['requirement']))}; due {_time(int(f['deadline_ns']))}; {star}; "
-            f"cured by {' or '.join(cures)}"
-        )
-
-    def plan(self, f: dict[str, int | str]) -> str:
-        """Return the sentence on a liquidation plan."""
-        slices: list[str] = []
-        for part in str(f["slices"]).split():
-            contract, rest = part.split(":")
-            lots, limit = rest.split("@")
-            verb = "sell" if int(lots) < 0 else "buy"
-            slices.append(
-                f"{verb} {abs(int(lots)):,} {self.name(contract)} at a mark no worse than {self.settled(contract, limit)}"
-            )
-        reach = "reaches the target" if int(f["reaches"]) else "closes what there is; the target is out of reach"
-        return (
-            f"plan: {'; '.join(slices)}; expected cost {self._value(int(f['cost']))}, concession at most "
-            f"{self._value(int(f['concession_max']))}; {reach}"
-        )
-
-    def taken_over(self, f: dict[str, int | str]) -> str:
-        """Return the sentence on a takeover."""
-        legs = [f"{int(p.split(':')[1]):+,} {self.name(p.split(':')[0])}" for p in str(f["positions"]).split()]
-        cash = [self.money(*p.split(":")) for p in str(f["cash"]).split()]
-        return (
-            f"TAKEN OVER at level {str(f['level']).lower()}: {', '.join(legs) or 'no position'} at mark, then cash "
-            f"{', '.join(cash) or 'nothing'} to suspense"
-        )
-
-
-def _time(time_ns: int) -> str:
-    seconds, rest = divmod(time_ns, 10**9)
-    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return f"{text}.{rest:09d} UTC" if rest else f"{text} UTC"
-
-
-Writer = Callable[[WhyText, dict[str, int | str]], str]
-
-
-def _row(text: str) -> Writer:
-    def write(view: WhyText, f: dict[str, int | str]) -> str:
-        return text.format(money=_amount(view, f, "key", "x"), asked=_amount(view, f, "key", "a"), **f)
-
-    return write
-
-
-def _amount(view: WhyText, f: dict[str, int | str], asset: str, amount: str) -> str:
-    try:
-        return view.money(f[asset], f[amount])
-    except KeyError:
-        return ""
-
 
 _DECISIVE = frozenset(
-    {"level_crossed", "call_issued", "call_revised", "call_expired", "call_cured", "call_cancelled", "plan", "taken_over"}
+    {
+        "level_crossed",
+        "call_issued",
+        "call_revised",
+        "call_expired",
+        "call_cured",
+        "call_cancelled",
+        "reduction_started",
+        "reduction_done",
+        "plan",
+        "taken_over",
+    }
 )
+"""Kinds of events that follow from equity and requirement: their steps show the whole arithmetic."""
 
-_WRITERS: dict[str, Writer] = {
-    "account_opened": lambda v, f: f"account opened under root {f['a']}, mode {f['b']}",
-    "deposited": lambda v, f: f"deposited {v.money(f['key'], f['a'])}",
-    "withdrawal": _row("asked to withdraw {asked}; {money} in transit"),
-    "released": lambda v, f: f"{v.money(f['asset'], f['amount'])} left the vault",
-    "haircut": lambda v, f: (
-        f"LOSS SHARED: {v.money(f['asset'], f['amount'])} of its gains taken"
-    ),
-    "adl": lambda v, f: (
-        f"ADL: {int(f['lots']):+,} lots of {v.name(f['contract'])} at mark, "
-        f"cash {v.settled(f['contract'], f['cash'])}"
-    ),
-    "filled": lambda v, f: (
-        f"{'liquidation fill' if f['intent'] else 'fill'}: {int(f['lots']):+,} lots of "
-        f"{v.name(f['contract'])} for {v.settled(f['contract'], f['value'])}, "
-        f"now {int(f['position']):+,}, cash {v.settled(f['contract'], f['cash'])}"
-    ),
-    "fee": lambda v, f: f"liquidation fee {v.settled(f['contract'], f['amount'])}",
-    "level_crossed": lambda v, f: (
-        f"level {Level[str(f['before'])].name.lower()} -> {Level[str(f['after'])].name.lower()}"
-    ),
-    "call_issued": WhyText.call_issued,
-    "call_revised": lambda v, f: f"deadline now {_time(int(f['deadline_ns']))} (T* {f['t_star_minutes']} min)",
-    "call_cured": lambda v, f: f"call of cycle {f['issued_cycle']} CURED",
-    "call_cancelled": lambda v, f: f"call of cycle {f['issued_cycle']} cancelled: {f['why']}",
-    "call_expired": lambda v, f: f"call of cycle {f['issued_cycle']} EXPIRED unmet",
-    "reduction_started": lambda v, f: f"risk reduction starts: {f['why']}",
-    "reduction_done": lambda v, f: "risk reduction done: equity is back at the exit of margin_call",
-    "plan": WhyText.plan,
-    "intent_granted": lambda v, f: (
-        f"intent {f['intent']}: {int(f['lots']):+,} lots of {v.name(f['contract'])} "
-        f"until {_time(int(f['expires_ns']))}"
-    ),
-    "taken_over": WhyText.taken_over,
-}
+
+def write_steps(steps: Iterable[Step]) -> Iterator[str]:
+    """
+    Yield the lines of steps, at most 110 columns each unless a number is longer.
+    """
+    for step in steps:
+        for line in StepText(step).write():
+            yield from _wrap(line)
+        yield ""
+
+
+def _wrap(line: str) -> list[str]:
+    indent = len(line) - len(line.lstrip(" "))
+    hang = " " * (indent + (6 if line.lstrip().startswith("->") else 4))
+    return textwrap.wrap(
+        line, WIDTH, subsequent_indent=hang, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    )
+
+
+class StepText:
+    """
+    Writes one step in the order in which things happened: decisions booked, new marks (decision point A), commands,
+    decision point B, the end.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self._units = Units(step.sheet)
+        self._events = EventText(step, self._units)
+
+    def write(self) -> Iterator[str]:
+        """
+        Yield the lines of the step.
+        """
+        step = self._step
+        phases = {e.phase for e in step.events}
+        yield f"cycle {step.cycle}  {format_moment(step.time_ns)}"
+        yield from self._phase(0)
+        decisive = any(e.kind in _DECISIVE for e in step.events)
+        # Without rows of its own an account is at B what it was at A.
+        if decisive and step.at_marks is not None and (1 in phases or 2 not in phases):
+            yield from self._picture("at the marks of the cycle", step.at_marks)
+        yield from self._phase(1)
+        yield from self._phase(2)
+        if decisive and step.at_decision is not None and 2 in phases and 3 in phases:
+            yield from self._picture("at the decision, after its commands", step.at_decision)
+        yield from self._phase(3)
+        if step.after is not None:
+            yield from self._summary(step.after)
+
+    def _phase(self, phase: int) -> Iterator[str]:
+        for event in self._step.events:
+            if event.phase == phase:
+                head, *rest = self._events.describe(event)
+                yield f"  -> {head}"
+                for line in rest:
+                    yield f"     {line}"
+
+    # The arithmetic
+
+    def _picture(self, title: str, picture: Picture) -> Iterator[str]:
+        u, numbers = self._units, picture.numbers
+        yield f"  {title}, level so far {Level(picture.was).name.lower()}:"
+        for balance in picture.balances:
+            yield from self._balance(balance)
+        for leg in picture.legs:
+            yield from self._leg(leg)
+        values = [u.value(b.value, finer=12) for b in picture.balances]
+        yield f"    equity = {' + '.join(values) or '0'}, rounded down = {u.value(numbers.equity)}"
+        yield f"    equity without haircuts = {u.value(numbers.raw_equity)}"
+        for level, name in enumerate(_LEVELS):
+            yield self._requirement(picture, level, name)
+
+    def _balance(self, b: BalanceSum) -> Iterator[str]:
+        u = self._units
+        moving = f" ({u.money(b.asset, b.in_transit)} in transit)" if b.in_transit else ""
+        total = u.money(b.asset, b.cash + b.pnl)
+        sum_text = f"cash {u.amount(b.asset, b.cash)} + P&L {u.amount(b.asset, b.pnl)} = {total}{moving}"
+        yield f"    {u.asset(b.asset)}: {sum_text}"
+        parts = [f"{u.amount(b.asset, p.units)} x {u.plain(p.weight_ppm, 4)} %" for p in b.parts]
+        if parts:
+            weighed = parts[0] if len(parts) == 1 else f"({' + '.join(parts)})"
+            yield f"      value {weighed} x price {u.price(b.asset, b.price)} = {u.value(b.value, finer=12)}"
+
+    def _leg(self, leg: LegSum) -> Iterator[str]:
+        u, asset = self._units, self._units.asset_of(leg.contract)
+        fresh = "" if leg.is_fresh else "; the mark is not fresh"
+        held = (
+            f"{leg.lots:+,} lots x (mark {u.amount(asset, leg.mark)} {MINUS} funding "
+            f"{u.amount(asset, leg.funding)}) {MINUS} entry {u.amount(asset, leg.entry)} = P&L "
+            f"{u.money(asset, leg.pnl)}"
+        )
+        yield f"    {u.symbol(leg.contract)}: {held if leg.lots else 'no position'}{fresh}"
+        initial, other = leg.needs[0], leg.needs[1]
+        if initial.lots != leg.lots:
+            bid, ask = leg.hold
+            yield f"      orders resting: {bid:,} bid, {ask:,} ask; initial counts {initial.lots:+,} lots, the worst"
+            yield from self._components(leg, initial)
+        if leg.lots:
+            yield from self._components(leg, other)
+        for level, name in enumerate(_LEVELS):
+            need = leg.needs[level]
+            if need.lots:
+                yield f"      {name:<12} {self._need(leg, need)}"
+
+    def _components(self, leg: LegSum, need: Need) -> Iterator[str]:
+        u, asset = self._units, self._units.asset_of(leg.contract)
+        size, notional = abs(need.lots), u.amount(asset, need.notional)
+        per_lot = need.charge // size if size else 0
+        deduction = f" {MINUS} {u.amount(asset, need.deduction, finer=6)}" if need.deduction else ""
+        rate = f"{notional} x {u.plain(need.rate_ppm, 4)} %{deduction} = {u.amount(asset, need.tiered, finer=6)}"
+        if deduction or need.tiered:
+            yield f"      notional {size:,} x {u.amount(asset, abs(leg.mark))} = {notional}; tiered {rate}"
+        if need.charge:
+            yield f"      charge {size:,} lots x {u.amount(asset, per_lot)} = {u.amount(asset, need.charge)}"
+
+    def _need(self, leg: LegSum, need: Need) -> str:
+        u, asset = self._units, self._units.asset_of(leg.contract)
+        tiered = f"{u.amount(asset, need.tiered, finer=6)} x {u.plain(need.tiered_factor, 6)}"
+        charge = f"{u.amount(asset, need.charge)} x {u.plain(need.charge_factor, 6)}"
+        if need.counts == SUM:
+            text = f"tiered {tiered} + charge {charge}" if need.charge else f"tiered {tiered}"
+        elif not need.charge:
+            text = f"tiered {tiered}"
+        elif need.counts == CHARGE:
+            text = f"charge {charge} (more than tiered {tiered})"
+        else:
+            text = f"tiered {tiered} (no less than charge {charge})"
+        if need.band:
+            text += f" + half band {u.amount(asset, need.band, finer=6)}"
+        if leg.price != 10 ** (u.value_decimals + 6) // 10 ** u.decimals(asset):
+            text += f", x price {u.price(asset, leg.price)}"
+        return f"{text} = {u.value(need.total, finer=18)}"
+
+    def _requirement(self, picture: Picture, level: int, name: str) -> str:
+        u, numbers = self._units, picture.numbers
+        need, leave = numbers.requirements[level], numbers.exits[level]
+        held = picture.was > level
+        if numbers.equity < need:
+            text = f"equity is BELOW it by {u.value(need - numbers.equity)}"
+        elif held and numbers.equity < leave:
+            text = f"equity is above it, and still below the exit {u.value(leave)}"
+        else:
+            text = "ok"
+        if leave != need and held and numbers.equity < need:
+            text += f"; the level is left at {u.value(leave)}"
+        many = f" (sum of {len(picture.legs)} contracts)" if len(picture.legs) > 1 else ""
+        return f"    requirement {name:<12} {u.value(need)}{many}: {text}"
+
+    def _summary(self, picture: Picture) -> Iterator[str]:
+        u, numbers = self._units, picture.numbers
+        cash = [u.money(b.asset, b.cash) for b in picture.balances if b.cash]
+        moving = [f"{u.money(b.asset, b.in_transit)} in transit" for b in picture.balances if b.in_transit]
+        legs = [u.lots(leg.contract, leg.lots) for leg in picture.legs if leg.lots]
+        level = Level(picture.was).name.lower()
+        yield f"  = {', '.join([*cash, *moving, *legs]) or 'nothing left'}; level {level}"
+        if legs:
+            needs = ", ".join(f"{n} {u.value(v)}" for n, v in zip(_LEVELS, numbers.requirements, strict=True))
+            yield f"    equity {u.value(numbers.equity)}; needs {needs}"
