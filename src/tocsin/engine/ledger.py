@@ -63,6 +63,8 @@ def verify_inclusion(proof: InclusionProof, root: bytes) -> bool:
     hashes = list(proof.leaf_hashes)
     if not (0 <= proof.position < len(hashes) and 0 <= proof.bucket < BUCKETS):
         return False
+    if not (0 <= proof.cycle < 2**64 and 0 <= proof.time_ns < 2**64):
+        return False
     if hashes[proof.position] != hash_leaf(proof.leaf, proof.case_hash):
         return False
     tree = compute_root(hash_bucket(hashes), proof.bucket, list(proof.path))
