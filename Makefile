@@ -58,4 +58,4 @@ soak: $(VENV)/.dev
 	@TOCSIN_PROFILE=soak $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'soak or not soak' $(ARGS)
 
 clean:
-	rm -rf $(VENV) build dist out october.journal .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist october.journal october.report .pytest_cache .ruff_cache .hypothesis

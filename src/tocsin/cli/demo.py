@@ -3,6 +3,9 @@
 """
 
 import os
+import shutil
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -145,6 +148,8 @@ class _Run:
             published=load_json("october_published.json"),
             journal=self._base.journal or Path("october.journal"),
             report=self._report,
+            program=_name_program(),
+            make=_is_made_here(),
         )
         pictures = self._write_pictures(columns, self._base.accounts)
         (self._report / "index.html").write_text(render_page(result, pictures), encoding="utf-8")
@@ -217,3 +222,23 @@ class _Run:
             columns = [(name, [next(found) for _ in range(seeds)]) for name in ("venue", "Tocsin")]
             out.append(build_range_table(f"Range over {seeds} seeds, median leverage {lev:g}", columns))
         return out
+
+
+def _name_program() -> str:
+    """Return how to call this program from the present folder: by name if the shell finds it."""
+    if shutil.which("tocsin") is not None:
+        return "tocsin"
+    path = Path(sys.argv[0])
+    if path.name != "tocsin":
+        return f"{Path(sys.executable).name} -m tocsin"
+    from tocsin.views.october_report import shown_path
+
+    with suppress(ValueError):
+        path = path.absolute().relative_to(Path.cwd())
+    return shown_path(path).removeprefix("./")
+
+
+def _is_made_here() -> bool:
+    """Return whether `make demo` in the present folder runs this very program."""
+    made = Path(".venv/bin/tocsin")
+    return Path("Makefile").is_file() and made.is_file() and Path(sys.argv[0]).absolute() == made.absolute()

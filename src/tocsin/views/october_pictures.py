@@ -69,7 +69,7 @@ def draw_price(
         prices=[prices_ticks[t - START_S] * tick for t in times],
         calls=calls,
         liquidations=forced,
-        height=480 if len(columns) < 3 else 570,
+        height=580 if len(columns) < 3 else 670,
     )
 
 

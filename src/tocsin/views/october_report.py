@@ -45,6 +45,8 @@ class Result:
         side_tables: Cure shares, cadences, ranges; may be empty.
         journal: Folder of the journal as the reader would type it.
         report: Folder of page and pictures.
+        program: How to call `tocsin` from here.
+        make: Whether `make demo` runs this demo from here.
     """
 
     base: Setting
@@ -56,6 +58,8 @@ class Result:
     published: dict[str, Any]
     journal: Path
     report: Path
+    program: str = "tocsin"
+    make: bool = False
 
     @property
     def last(self) -> Outcome:
@@ -84,6 +88,7 @@ def write_text(result: Result) -> str:
     """
     parts = [_write_changes(result), render_text(ot.build_result(result.columns))]
     parts += ["\n".join(_wrap(text)) + "\n" for text in compare(result)]
+    parts.append(render_text(ot.build_worse(result.columns)))
     parts += [render_text(table) for table in result.side_tables]
     parts.append(render_text(ot.build_published(result.published)))
     parts.append(f"Journal  {shown_path(result.journal)}, root of its last cycle\n         {result.last.root}\n")
@@ -106,27 +111,21 @@ def _write_changes(result: Result) -> str:
 
 def compare(result: Result) -> list[str]:
     """
-    Return sentences on where Tocsin's rules are not better here, and what a change made worse.
+    Return a sentence on what a change made worse and better, if there was one.
     """
-    out: list[str] = []
     columns = result.columns
-    worse = ot.list_worse(columns[Column.TOCSIN], columns[Column.VENUE])
-    if worse:
-        out.append(f"Not better under Tocsin's rules in this run: {'; '.join(worse)}.")
-    else:
-        out.append("In this run no measure is worse under Tocsin's rules; other seeds and leverages may differ.")
-    if Column.CHANGED in columns:
-        worse = ot.list_worse(columns[Column.CHANGED], columns[Column.TOCSIN])
-        better = ot.list_worse(columns[Column.TOCSIN], columns[Column.CHANGED])
-        out.append(f"The change made {len(worse)} measures worse and {len(better)} better.")
-    return out
+    if Column.CHANGED not in columns:
+        return []
+    worse = ot.list_worse(columns[Column.CHANGED], columns[Column.TOCSIN])
+    better = ot.list_worse(columns[Column.TOCSIN], columns[Column.CHANGED])
+    return [f"Of {ot.COMPARED} measures the change made {len(worse)} worse and {len(better)} better."]
 
 
 def why_line(result: Result, story: Story) -> str:
     """
     Return the command that explains an account.
     """
-    return f"tocsin why {shown_path(result.journal)} {story.account}"
+    return f"{result.program} why {shown_path(result.journal)} {story.account}"
 
 
 def suggest(result: Result) -> tuple[str, str]:
@@ -134,11 +133,10 @@ def suggest(result: Result) -> tuple[str, str]:
     Return one change worth trying, as a sentence and a command.
     """
     if Column.CHANGED not in result.columns:
-        return (
-            "Change one thing; the same accounts are shown before and after:",
-            'make demo ARGS="--exit --margin-calls off"',
-        )
-    return ("Another change:", 'make demo ARGS="--exit --set waterfall.lots=queue"')
+        what, options = "Change one thing; the same accounts are shown before and after:", "--margin-calls off"
+    else:
+        what, options = "Another change, before and after:", "--set waterfall.lots=queue"
+    return what, f'make demo ARGS="{options}"' if result.make else f"{result.program} demo {options}"
 
 
 def shown_path(path: Path) -> str:
@@ -169,7 +167,7 @@ def render_page(result: Result, pictures: Sequence[str]) -> str:
         Section(
             "The same accounts, side by side",
             tuple(compare(result)),
-            tables=(changes, table) if result.changes else (table,),
+            tables=(*((changes,) if result.changes else ()), table, ot.build_worse(result.columns)),
         ),
         Section("Who pays", pictures=(pictures[1],)),
         *((Section("Other settings", tables=result.side_tables),) if result.side_tables else ()),
@@ -183,7 +181,9 @@ def render_page(result: Result, pictures: Sequence[str]) -> str:
             "Check it",
             (f"Root of the last cycle: {root}",),
             commands=(
-                CommandLine("recompute everything from the journal", f"tocsin verify {journal} --root {root}"),
+                CommandLine(
+                    "recompute everything from the journal", f"{result.program} verify {journal} --root {root}"
+                ),
                 CommandLine(what, line),
             ),
         ),
@@ -215,7 +215,10 @@ def build_json(result: Result) -> dict[str, Any]:
         "prices_are": "real",
         "changes": [{"path": p, "before": b, "after": a} for p, b, a in result.changes],
         "runs": runs,
-        "not_better_under_tocsin": ot.list_worse(result.columns[Column.TOCSIN], result.columns[Column.VENUE]),
+        "not_better_under_tocsin": [
+            {"measure": name, "venue": venue, "tocsin": ours}
+            for name, venue, ours in ot.list_worse(result.columns[Column.TOCSIN], result.columns[Column.VENUE])
+        ],
         "tables": [{"title": t.title, "columns": t.columns, "rows": t.rows} for t in result.side_tables],
         "published_of_other_accounts": result.published["hyperliquid_20251010"],
         "assumptions": [a._asdict() for a in result.assumptions],

@@ -52,8 +52,8 @@ SECTIONS: tuple[tuple[str, tuple[Row, ...]], ...] = (
         (
             _count("called")("called"),
             _count("cured")("  of these cured"),
-            _count("liquidated", less_is_better=True)("liquidated: lots traded or taken over by force"),
-            _count("standing")("  of these still holding a position at 23:00"),
+            _count("liquidated", less_is_better=True)("liquidated: lots sold, bought or taken over"),
+            _count("standing")("  of these holding a position at 23:00"),
             _count("taken_over", less_is_better=True)("  of these taken over whole, at mark"),
         ),
     ),
@@ -64,14 +64,14 @@ SECTIONS: tuple[tuple[str, tuple[Row, ...]], ...] = (
             _money(lambda o: o.takeover_notional)("  taken over from accounts"),
             _money(lambda o: o.forced_notional, less_is_better=True)("together"),
             Row("peak in one minute, and when (UTC)", _peak, lambda o: o.peak_per_minute),
-            _money(lambda o: o.forced_cost + o.fees, less_is_better=True)("cost of accounts' forced orders, with fees"),
+            _money(lambda o: o.forced_cost + o.fees, less_is_better=True)("cost of accounts' forced orders and fees"),
         ),
     ),
     (
         "losses beyond the accounts, USDT",
         (
             _money(lambda o: o.missing_at_takeover, less_is_better=True)("missing in accounts taken over"),
-            _money(lambda o: o.left_at_takeover)("left in accounts taken over (the funds' income)"),
+            _money(lambda o: o.left_at_takeover)("left in accounts taken over, to the funds"),
             _money(lambda o: o.market_funds_drawn, less_is_better=True)("drawn from market funds, gross"),
             _money(lambda o: o.global_fund_drawn, less_is_better=True)("drawn from the global fund, gross"),
             _money(lambda o: o.shared, less_is_better=True)("deficit shared by winners"),
@@ -101,23 +101,32 @@ SECTIONS: tuple[tuple[str, tuple[Row, ...]], ...] = (
     (
         "who has what at 23:00 more than at 20:00, USDT",
         (
-            _money(lambda o: o.accounts_change)("all accounts"),
-            _money(lambda o: o.market_funds_change + o.global_fund_change)("market funds and global fund"),
-            _money(lambda o: o.outside_change)("the external account that took the forced orders"),
+            Row("all accounts", lambda o: format_compact(o.accounts_change), lambda o: -o.accounts_change),
             Row(
-                "kept by liquidated accounts, of their 20:00 equity",
+                "market funds and global fund",
+                lambda o: format_compact(o.market_funds_change + o.global_fund_change),
+                lambda o: -(o.market_funds_change + o.global_fund_change),
+            ),
+            _money(lambda o: o.outside_change)("external account that took forced orders"),
+            Row(
+                "liquidated accounts kept of their equity",
                 lambda o: format_percent(o.liquidated_end, o.liquidated_start),
+                lambda o: -(o.liquidated_end * PPM // max(1, o.liquidated_start)),
             ),
         ),
     ),
     (
         "checks",
         (
-            Row("conservation residue: units and lots, must be 0", lambda o: f"{o.residue:,}"),
-            Row("root of the last cycle", lambda o: o.root[:16]),
+            Row("residue of money and lots, must be 0", lambda o: f"{o.residue:,}"),
+            Row("root of the last cycle", lambda o: o.root[:12]),
         ),
     ),
 )
+
+
+COMPARED = sum(row.measure is not None for _, part in SECTIONS for row in part)
+"""How many rows can be better or worse."""
 
 
 def build_result(columns: Mapping[Column, Outcome]) -> Table:
@@ -131,18 +140,26 @@ def build_result(columns: Mapping[Column, Outcome]) -> Table:
     return Table("", ("the same accounts under", *(c.value for c in columns)), tuple(rows))
 
 
-def list_worse(of: Outcome, against: Outcome) -> list[str]:
+def list_worse(of: Outcome, against: Outcome) -> list[tuple[str, str, str]]:
     """
-    Return each measure in which the first outcome is worse than the second, such as `accounts touched 20 against 15`.
+    Return each measure in which the first outcome is worse: its name, what the second and what the first has.
     """
-    out: list[str] = []
+    out: list[tuple[str, str, str]] = []
     for heading, part in SECTIONS:
         for row in part:
             if row.measure is not None and row.measure(of) > row.measure(against):
-                subject = heading.split(",", 1)[0].split(" (", 1)[0]
-                name = row.name.strip().split(":", 1)[0]
-                out.append(f"{subject}, {name}: {row.show(of)} against {row.show(against)}")
+                name = f"{_SUBJECTS.get(heading, '')}{row.name.strip().split(':', 1)[0].removeprefix('of these ')}"
+                out.append((name, row.show(against), row.show(of)))
     return out
+
+
+def build_worse(columns: Mapping[Column, Outcome]) -> Table:
+    """
+    Return where Tocsin's rules are not better than venue-style ones, row by row.
+    """
+    venue, ours = columns[Column.VENUE], columns[Column.TOCSIN]
+    rows = tuple(list_worse(ours, venue)) or (("nothing in this run; other seeds and leverages may differ", "", ""),)
+    return Table("Not better under Tocsin's rules in this run", ("", Column.VENUE.value, Column.TOCSIN.value), rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +170,13 @@ class Measure:
     read: Callable[[Outcome], int]
     unit: int = 1
 
+
+_SUBJECTS = {
+    "accounts": "accounts: ",
+    "forced notional, USDT": "forced, USDT: ",
+    "auto-deleveraging (ADL) of winners, at mark": "ADL: ",
+    "who has what at 23:00 more than at 20:00, USDT": "at 23:00: ",
+}
 
 MEASURES: tuple[Measure, ...] = (
     Measure("accounts called", lambda o: o.called),
@@ -180,7 +204,7 @@ def build_side_table(title: str, names: Sequence[str], outcomes: Sequence[Outcom
 
 def build_range_table(title: str, columns: Sequence[tuple[str, Sequence[Outcome]]]) -> Table:
     """
-    Return minimum, median and maximum of each measure, over the outcomes of each column; `!` marks a residue.
+    Return minimum, median and maximum of each measure, over the outcomes of each column.
     """
     rows: list[tuple[str, ...]] = []
     for m in MEASURES:

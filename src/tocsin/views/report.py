@@ -23,8 +23,8 @@ h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 8px; }
 h2 { font-size: 1.2rem; margin: 44px 0 8px; padding-top: 12px; border-top: 1px solid var(--line); }
 p { margin: 8px 0; max-width: 72ch; }
 .lede { color: var(--muted); font-size: 1.05rem; }
-figure { margin: 20px 0; }
-figure svg { display: block; width: 100%; height: auto; border-radius: 6px; }
+figure { margin: 20px 0; overflow-x: auto; }
+figure svg { display: block; width: 100%; min-width: 640px; height: auto; border-radius: 6px; }
 .scroll { overflow-x: auto; margin: 16px 0; }
 table { border-collapse: collapse; width: 100%; font-size: 0.92rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: 4px 0 8px; }
@@ -32,7 +32,7 @@ th, td { text-align: right; padding: 5px 12px 5px 0; border-bottom: 1px solid va
   white-space: nowrap; }
 th:last-child, td:last-child { padding-right: 0; }
 thead th { color: var(--muted); font-weight: 600; }
-th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 16em; font-weight: 400; }
+th:first-child, td:first-child { text-align: left; white-space: pre-wrap; min-width: 16em; font-weight: 400; }
 thead th:first-child { font-weight: 600; }
 tr.part th { padding-top: 16px; font-weight: 600; color: var(--accent); }
 .note { color: var(--muted); font-size: 0.88rem; }
@@ -42,6 +42,8 @@ dd { margin: 4px 0 0; }
 code { display: block; overflow-x: auto; background: var(--soft); border-radius: 6px; padding: 10px 12px;
   font: 0.88rem/1.4 ui-monospace, 'SFMono-Regular', Menlo, Consolas, 'DejaVu Sans Mono', monospace;
   user-select: all; white-space: pre; }
+@media (max-width: 600px) { main { padding: 20px 16px 48px; } table { font-size: 0.84rem; }
+  th:first-child, td:first-child { min-width: 9em; } }
 footer { margin-top: 48px; color: var(--muted); font-size: 0.85rem; }
 @media print { main { max-width: none; padding: 0; } h2 { break-after: avoid; }
   figure, table { break-inside: avoid; } }
