@@ -138,6 +138,12 @@ def _validate_contract(sheet: RiskSheet, contract: ContractTerms, prices: dict[i
         _between(f"{at}.loadings[{i}]", value, -limits.MARK_MAX, limits.MARK_MAX)
     _between(f"{at}.own_loading", contract.own_loading, 0, limits.MARK_MAX)
     _between(f"{at}.gap_charge", contract.gap_charge, 0, limits.MARK_MAX)
+    _require(
+        contract.gap_charge * contract.position_cap <= limits.NOTIONAL_MAX,
+        f"{at}.gap_charge x position_cap",
+        contract.gap_charge * contract.position_cap,
+        f"at most {limits.NOTIONAL_MAX} valuation units",
+    )
     _between(f"{at}.capacity_lots", contract.capacity_lots, 0, limits.LOTS_MAX)
     _between(f"{at}.impact_ppm", contract.impact_ppm, 0, PPM)
     _between(f"{at}.fee_ppm", contract.fee_ppm, 0, PPM)
