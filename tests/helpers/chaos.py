@@ -53,12 +53,13 @@ def chaos_sheets():
 class Chaos(Driver):
     """A driver with a memory of prices, accounts and intents."""
 
-    def __init__(self, sheet=None, *, shards=1, on_cut=None):
-        """`on_cut(world, result)` runs after every cut."""
+    def __init__(self, sheet=None, *, shards=1, on_cut=None, traders=1):
+        """`on_cut(world, result)` runs after every cut; with two `traders` nobody trades with himself."""
         super().__init__(sheet or chaos_sheets()[0], shards=shards)
         self.start_ns = self.now
         self.first_sheet = self.engine.house.sheet
         self.on_cut = on_cut
+        self.traders = traders
         self.marks_now = dict(START)
         self.funding = dict.fromkeys(START, 0)
         self.grades = dict.fromkeys(START, 0)
@@ -137,6 +138,8 @@ class Chaos(Driver):
         return self.send(cm.Withdraw, account=account, asset=asset, amount=amount)
 
     def trade(self, buyer, seller, contract, lots, ppm=0, **more):
+        if buyer == seller and self.traders == 2:
+            return None
         return self.send(
             cm.Fills,
             buyer=(buyer,),
@@ -253,6 +256,13 @@ def _deposit(world, dice, contract, lots):
     world.deposit(dice.pick(world.accounts), dice.pick((USDT, BTC)), 1 + dice.below(2_000_000_000))
 
 
+def _rescue(world, dice, contract, lots):
+    """Pay in for whoever is called or worse."""
+    for account in world.accounts:
+        if world.engine.read(account) and world.engine.read(account).level >= 2:
+            world.deposit(account, USDT, 1_500_000_000)
+
+
 def _withdraw(world, dice, contract, lots):
     world.withdraw(dice.pick(world.accounts), dice.pick((USDT, BTC)), 1 + dice.below(4_000_000_000))
 
@@ -290,6 +300,7 @@ ACTIONS = (
     (13, _fill_intent),
     (3, lambda world, dice, contract, lots: world.finish_intent(-1 - dice.below(6))),
     (7, _deposit),
+    (2, _rescue),
     (5, _withdraw),
     (4, _hold),
     (4, _check),
@@ -312,12 +323,12 @@ def wild_action(world: Chaos, dice: Dice) -> None:
     dice.pick(_DECK)(world, dice, contract, lots)
 
 
-def wild_history(seed: int, *, cycles: int = 30, accounts: int = 8, actions: int = 6, shards: int = 1, check=None):
+def wild_history(seed: int, *, cycles: int = 30, accounts: int = 8, actions: int = 6, shards: int = 1, world=None):
     """
-    Return a world after `cycles` random cycles from `seed`; `check(world, result)` runs after each cut.
+    Return a world (a new one, or `world`) after `cycles` random cycles from `seed`.
     """
     dice = Dice(seed)
-    world = Chaos(shards=shards, on_cut=check)
+    world = world or Chaos(shards=shards)
     for _ in range(accounts):
         root = 7 if dice.below(5) == 0 else 0
         mode = dice.pick((0, 0, 0, 0, 0, 1, 2))

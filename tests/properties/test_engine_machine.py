@@ -6,13 +6,16 @@ with mark -m and funding -F in which every buyer is a seller: entry sums, cash, 
 are the same to the unit, with all lots negated. Whatever treats long and short differently breaks it.
 """
 
+from collections import Counter
+
 import msgspec
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.helpers import mirror
-from tests.helpers.chaos import START, TYPICAL_LOTS, UNKNOWN, Chaos, chaos_sheets
+from tests.helpers.chaos import START, TYPICAL_LOTS, UNKNOWN, Chaos, chaos_sheets, wild_history
 from tests.helpers.checks import check_all, picture
 from tests.helpers.worlds import ALT, BTC, INVERSE, LINEAR, MINUTE, SECOND, USDT
 from tocsin.engine import commands as cm
@@ -199,26 +202,63 @@ class EngineMachine(RuleBasedStateMachine):
             held = sorted(h for h in held if h[0])
 
     def teardown(self):
-        """Bring calm: whatever was open must close, nothing may be stuck."""
-        if self.world is None:
-            return
-        self.world.calm()
-        p = picture(self.world.engine, self.world.results[-1])
-        assert not p.cases, p.cases
-        assert not p.state.moved
-        assert not p.state.queue
-        assert not p.state.claims
-        assert not p.state.intents
-        for contract in START:
-            left = p.own[-10_000 - contract].positions.get(contract, (0, 0))[0]
-            if left:
-                others = [a.positions.get(contract, (0, 0))[0] for a in p.accounts.values() if a.mode != 2]
-                assert not any(q * left < 0 for q in others), (
-                    f"default account keeps {left} lots that holders could close"
-                )
+        if self.world is not None:
+            self.world.calm()
+            check_calm(self.world)
+
+
+def check_calm(world):
+    """After calm whatever was open has closed and nothing is stuck."""
+    p = picture(world.engine, world.results[-1])
+    assert not p.cases, p.cases
+    assert not p.state.moved
+    assert not p.state.queue
+    assert not p.state.claims
+    assert not p.state.intents
+    for contract in START:
+        left = p.own[-10_000 - contract].positions.get(contract, (0, 0))[0]
+        if left:
+            others = [a.positions.get(contract, (0, 0))[0] for a in p.accounts.values() if a.mode != 2]
+            assert not any(q * left < 0 for q in others), f"default account keeps {left} lots that holders could close"
 
 
 TestEngineMachine = EngineMachine.TestCase
-TestEngineMachine.settings = settings(
-    max_examples=settings().max_examples // 2, stateful_step_count=40 if settings().max_examples < 1000 else 120
-)
+TestEngineMachine.settings = settings(stateful_step_count=50 if settings().max_examples < 1000 else 120)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_wild_histories_hold_and_are_mirrored(seed):
+    """
+    Longer histories than the machine's, from dice: checked after every cut, the first half also against the mirror.
+    """
+    twin = None
+
+    def check(world, result):
+        check_all(world.engine, result, world.closed_sheet)
+        if twin is not None:
+            twin.compare(result)
+
+    world = Chaos(on_cut=check, traders=2 if seed < 20 else 1)
+    if seed < 20:
+        twin = mirror.Twin(world)
+    wild_history(seed, cycles=30, accounts=8, world=world)
+    twin = None
+    world.calm()
+    check_calm(world)
+
+
+def test_wild_histories_see_everything():
+    """The histories above are worth little if nothing happens in them: each kind of event occurs."""
+    seen = Counter()
+    for seed in range(20):
+        for result in wild_history(seed, cycles=30, accounts=8).results:
+            seen.update(e.kind for e in result.events)
+    rare = {"call_revised", "call_cured", "deadline_moved", "outage", "converted", "fee", "reduction_done"}
+    often = {
+        "adl", "adl_dealt", "call_cancelled", "call_expired", "call_issued", "claim", "deposited", "error_booked",
+        "error_moved", "filled", "fund_draw", "fund_income", "haircut", "hold_set", "house_filled", "house_intent",
+        "intent_cancel", "intent_done", "intent_granted", "level_crossed", "loss_shared", "order_checked", "plan",
+        "reduction_started", "refused", "released", "sheet_set", "taken_over", "unbooked", "withdrawal",
+    }  # fmt: skip
+    assert {kind for kind in often if seen[kind] < 5} == set()
+    assert {kind for kind in rare if not seen[kind]} == set()
