@@ -194,8 +194,8 @@ def _taken_over(t: EventText, f: Fields) -> list[str]:
     cash = [t.u.money(int(a), int(n), sign=True) for a, n in (pair.split(":") for pair in f["cash"].split())]
     return [
         (
-            f"TAKEN OVER at level {f['level'].lower()}: {', '.join(legs) or 'no position'} at mark to the default account, "
-            f"then all cash ({', '.join(cash) or 'none'}) to suspense"
+            f"TAKEN OVER at level {f['level'].lower()}: {', '.join(legs) or 'no position'} at mark to the default "
+            f"account, then all cash ({', '.join(cash) or 'none'}) to suspense"
         )
     ]
 
@@ -223,7 +223,7 @@ WRITERS: dict[str, Writer] = {
     "refused": _refused,
     "unbooked": _unbooked,
     "fee": lambda t, f: [f"liquidation fee {t.u.settled(f['contract'], f['amount'])}"],
-    "limit_broken": lambda _t, _f: [
+    "limit_broken": lambda _t, f: [
         f"that fill was worse than the limit {f['limit']:,} of intent {f['intent']}; it stands"
     ],
     "level_crossed": _crossed,
@@ -241,7 +241,7 @@ WRITERS: dict[str, Writer] = {
     "intent_cancel": lambda _t, f: [f"intent {f['intent']} is being cancelled, {f['left']:+,} lots unfilled"],
     "intent_done": _intent_done,
     "taken_over": _taken_over,
-    "released": lambda t, f: [f"{t.u.money(f['asset'], f['amount'])} left the vault: the withdrawal is paid"],
+    "released": lambda t, f: [f"{t.u.money(f['asset'], f['amount'])} left the vault: paid out"],
     "haircut": lambda t, f: [f"LOSS SHARED: {t.u.money(f['asset'], f['amount'])} of the account's gains taken"],
     "adl": _adl,
 }
