@@ -15,7 +15,9 @@ from tocsin.engine.sequencer import Accepted, Sequencer
 from tocsin.sheet.terms import Tier
 
 
-@pytest.mark.parametrize(("account", "accepted"), [(0, False), (-1, False), (1, True), (2**48, True), (2**48 + 1, False)])
+@pytest.mark.parametrize(
+    ("account", "accepted"), [(0, False), (-1, False), (1, True), (2**48, True), (2**48 + 1, False)]
+)
 def test_id_001_members_have_positive_ids(account: int, accepted: bool) -> None:
     """ID-001"""
     assert ACCOUNT_ID_MAX == 2**48
@@ -52,7 +54,14 @@ def test_cd_001_arrays_without_floats() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"\x92\xcc\x01\x02", b"\x92\x01\xd0\x02", b"\x92\x01\x02\x00", b"\x93\x01\x02\x03", b"\x92\x01\xcb" + bytes(8), b""],
+    [
+        b"\x92\xcc\x01\x02",
+        b"\x92\x01\xd0\x02",
+        b"\x92\x01\x02\x00",
+        b"\x93\x01\x02\x03",
+        b"\x92\x01\xcb" + bytes(8),
+        b"",
+    ],
     ids=["long int", "signed int", "tail", "extra field", "float", "empty"],
 )
 def test_cd_002_only_one_spelling(data: bytes) -> None:

@@ -85,7 +85,7 @@ def test_lv_004_the_exit_is_rounded_up_once(side: int) -> None:
 @sides
 def test_lv_005_always_calm(side: int) -> None:
     """LV-005"""
-    assert compute_level(make_account(-10**9, perp=side, mode=Mode.EXTERNAL), value()) is Level.CALM
+    assert compute_level(make_account(-(10**9), perp=side, mode=Mode.EXTERNAL), value()) is Level.CALM
     assert compute_level(AccountState(1, 1, in_transit={1: 5}), value()) is Level.CALM
     assert assess(make_account(-5, perp=side, mode=Mode.EXTERNAL), value()).level is Level.CALM
 

@@ -79,7 +79,15 @@ def test_pr_005_bankruptcy_reads_no_haircut(side: int) -> None:
 
 @pytest.mark.parametrize(
     ("equity", "freed", "requirement", "limit"),
-    [(901, 1, 2, 450), (900, 2, 2, 900), (900, 3, 2, 900), (900, 1, 0, 900), (0, 1, 2, 0), (-7, 1, 2, 0), (9, -1, 2, 0)],
+    [
+        (901, 1, 2, 450),
+        (900, 2, 2, 900),
+        (900, 3, 2, 900),
+        (900, 1, 0, 900),
+        (0, 1, 2, 0),
+        (-7, 1, 2, 0),
+        (9, -1, 2, 0),
+    ],
 )
 def test_pr_006_concession(equity: int, freed: int, requirement: int, limit: int) -> None:
     """PR-006: rounded down, never below 0."""

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.small import ALT, PERP, make_account, make_sheet, value
-from tocsin.margin.requirement import INITIAL, LIQUIDATION, MARGIN_CALL, SCALE, TAKEOVER, compute_requirement, sum_requirement
+from tocsin.margin.requirement import (
+    INITIAL,
+    LIQUIDATION,
+    MARGIN_CALL,
+    SCALE,
+    TAKEOVER,
+    compute_requirement,
+    sum_requirement,
+)
 from tocsin.margin.valuation import compute_deductions
 from tocsin.sheet import terms as t
 from tocsin.sheet.marks import Grade

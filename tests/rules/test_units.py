@@ -96,7 +96,7 @@ def test_un_011_to_un_013_the_worst_account_fits(side: int) -> None:
     # Funding at the other end of its cap; each lot was entered at the worst w = -(v - F) of 2 mark caps.
     marks = {i: Mark(mark_cap, side * mark_cap, Grade.FRESH, 0) for i in range(128)}
     at = Valuation(sheet, Marks(marks, {USD: 1_000_000}))
-    lots = {i: (-side * cap, 2 * cap * mark_cap) for i in range(64)}
+    lots = dict.fromkeys(range(64), (-side * cap, 2 * cap * mark_cap))
     account = AccountState(1, 1, cash={USD: -C - 2**60}, positions=lots)
     assert -2 * (C + 2**61) <= compute_equity(account, at) < 0
     assert abs(compute_equity(account, at)) <= INT64
@@ -105,9 +105,9 @@ def test_un_011_to_un_013_the_worst_account_fits(side: int) -> None:
     assert compute_requirement(account, at, INITIAL) == 64 * 3 * 2 * N
     widest = make_account()
     widest.positions = lots
-    widest.holds = {i: (2 * cap, 0) if -side > 0 else (0, 2 * cap) for i in range(64)}
+    widest.holds = dict.fromkeys(range(64), (2 * cap, 0) if -side > 0 else (0, 2 * cap))
     trial = widest.copy()
-    trial.holds = {**widest.holds, **{i: (2 * cap, 0) for i in range(64, 128)}}
+    trial.holds = {**widest.holds, **dict.fromkeys(range(64, 128), (2 * cap, 0))}
     worst = compute_exit(trial, at, INITIAL)
     assert worst == 2 * (64 * 3 + 64 * 2) * 2 * N <= INT64
     assert compute_exit(account, at, LIQUIDATION) - compute_equity(account, at) <= INT64
