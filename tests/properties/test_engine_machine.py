@@ -253,9 +253,18 @@ def test_wild_histories_see_everything():
     for seed in range(20):
         for result in wild_history(seed, cycles=30, accounts=8).results:
             seen.update(e.kind for e in result.events)
-    rare = {"call_revised", "call_cured", "deadline_moved", "outage", "converted", "fee", "reduction_done"}
+    rare = {
+        "call_revised",
+        "call_cancelled",
+        "call_cured",
+        "deadline_moved",
+        "outage",
+        "converted",
+        "fee",
+        "reduction_done",
+    }
     often = {
-        "adl", "adl_dealt", "call_cancelled", "call_expired", "call_issued", "claim", "deposited", "error_booked",
+        "adl", "adl_dealt", "call_expired", "call_issued", "claim", "deposited", "error_booked",
         "error_moved", "filled", "fund_draw", "fund_income", "haircut", "hold_set", "house_filled", "house_intent",
         "intent_cancel", "intent_done", "intent_granted", "level_crossed", "loss_shared", "order_checked", "plan",
         "reduction_started", "refused", "released", "sheet_set", "taken_over", "unbooked", "withdrawal",
