@@ -89,7 +89,7 @@ def test_ac_004_a_trade_and_its_holds(side: int) -> None:
 
 @sides
 def test_ac_005_what_cannot_be_booked(side: int) -> None:
-    """AC-005: value beyond the cap, position beyond its cap unless it shrinks, a second contract of an isolated account."""
+    """AC-005: value beyond the cap, position beyond its cap unless it shrinks, an isolated account's second."""
     desk = Desk()
     assert desk.row(RowKind.TRADE, PERP, side, side * 1_000_001)[0] is Reason.OUT_OF_RANGE
     assert desk.row(RowKind.TRADE, PERP, side, -side * 1_000_001)[0] is Reason.OUT_OF_RANGE
@@ -176,7 +176,7 @@ def test_ac_007_release_and_recall() -> None:
 
 @sides
 def test_ac_008_order_checks(side: int) -> None:
-    """AC-008: what reduces passes whatever equity is; else equity must cover initial with the order; b = 1 only reduces."""
+    """AC-008: what reduces passes whatever equity is; else equity must cover initial; b = 1 only reduces."""
     desk = Desk(50_000)
     desk.trade(PERP, side * 4)  # initial 40,000
     assert desk.row(RowKind.CHECK, PERP, side, 0) == (Reason.OK, 50_000, 50_000)

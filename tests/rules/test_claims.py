@@ -7,9 +7,11 @@ from msgspec.structs import replace
 
 from tests.helpers.small import ALT, BTC, PERP, USD, make_account, make_sheet, value
 from tests.helpers.worlds import MINUTE, Driver
+from tocsin.accounts.store import RowKind
 from tocsin.core.ids import GLOBAL_FUND, SUSPENSE, bucket_of, default_account, error_account, market_fund
 from tocsin.engine import commands as cm
 from tocsin.engine.candidates import offer_lots, offer_money
+from tocsin.engine.losses import convert
 from tocsin.margin.state import Mode
 from tocsin.procedures.liquidation.intent import Intent
 from tocsin.sheet import terms as t
@@ -92,6 +94,27 @@ def test_wf_042_claims_are_split_by_notional(side: int) -> None:
     claims = {f["contract"]: f["amount"] for f in world.said("claim")}
     assert sum(claims.values()) == 100_001
     assert claims[PERP] in (60_000, 60_001) and claims[ALT] in (40_000, 40_001)
+
+
+@pytest.mark.parametrize(
+    ("have", "need", "fund", "got", "given"),
+    [
+        (101, 10**6, 10**6, 161, 101),  # 161.6 down; 100.625 up
+        (10_000, 1_001, 10**6, 1_001, 626),  # 625.625 up
+        (10_000, 1_001, 500, 500, 313),  # the fund's 500: 312.5 up
+        (10_000, 1_001, 0, 0, 0),
+        (0, 1_001, 500, 0, 0),
+    ],
+)
+def test_wf_041_conversion_rounds_for_the_fund(have: int, need: int, fund: int, got: int, given: int) -> None:
+    """WF-041: BTC at 2 less 20 % is 1.6 USD; got is rounded down, given up."""
+    world = World()
+    house = world.engine.house
+    house.row(RowKind.CASH, SUSPENSE, BTC, have)
+    house.row(RowKind.CASH, GLOBAL_FUND, USD, fund)
+    assert convert(house, BTC, have, USD, need) == (got, given)
+    assert (house.cash(SUSPENSE, BTC), house.cash(SUSPENSE, USD)) == (have - given, got)
+    assert (house.cash(GLOBAL_FUND, BTC), house.cash(GLOBAL_FUND, USD)) == (given, fund - got)
 
 
 def test_wf_042_without_a_position_no_market_is_charged() -> None:
@@ -274,7 +297,7 @@ def test_wf_051_what_a_winner_may_pay(side: int, usd: int, btc: int, gain: int, 
 @sides
 @pytest.mark.parametrize("policy", [t.Allocation.WATER_FILLING, t.Allocation.PRO_RATA, t.Allocation.QUEUE])
 def test_wf_050_and_wf_052_winners_pay_the_exact_deficit(side: int, policy: t.Allocation) -> None:
-    """WF-050, WF-052, WF-054: 60,000 missing; the policy decides who, the sum is exact, claims are paid at the opening."""
+    """WF-050, WF-052, WF-054: 60,000 missing; the policy decides who, the sum is exact, paid at the opening."""
     world = World(side, plain(money=policy))
     world.open(1, deposit=140_000)
     for winner, lots in ((2, 6), (3, 4)):

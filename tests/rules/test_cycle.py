@@ -70,7 +70,7 @@ def test_cy_001_a_shard_reads_its_own_stream(side: int) -> None:
     result = world.cut()
     assert sum(result.counts[1:]) == 12
     assert len([n for n in result.counts[1:] if n]) > 2
-    released = [d for d in world.engine.opened.decisions]
+    released = world.engine.opened.decisions
     assert sorted(d.account for d in released) == [1, 2, 3, 4]
     world.cut()
     assert [world.engine.read(a).in_transit for a in (1, 2, 3, 4)] == [{}] * 4

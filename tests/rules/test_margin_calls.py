@@ -116,7 +116,7 @@ def test_mc_010_t_star(buffer: int, gap: int, variance: int, z: int, minutes: in
 
 @sides
 def test_mc_010_variance_of_a_portfolio(side: int) -> None:
-    """MC-010: factor 1: 10 x 60 - 5 x 30 = 450, factor 2: 5 x 40 = 200, own 10 x 80; an opposite leg nets the factor."""
+    """MC-010: factor 1: 10 x 60 - 5 x 30 = 450, factor 2: 5 x 40 = 200, own 10 x 80; opposite legs net."""
     assert compute_variance(make_account(perp=side * 10, alt=side * 5), value()) == 450**2 + 200**2 + 800**2
     assert compute_variance(make_account(perp=side * 10, alt=-side * 5), value()) == 750**2 + 200**2 + 800**2
     deadline = compute_deadline(make_account(200_000, perp=side * 10, alt=-side * 5), value(PLAIN))
@@ -157,7 +157,7 @@ def test_mc_014_an_outage_moves_a_deadline() -> None:
 
 
 class Called(Driver):
-    """Account 1 is at margin_call: equity 60,000 against 60,000 (long) or 65,000 (short) at the marks 96,000 and 104,000."""
+    """Account 1 is at margin_call: equity 59,000 against 60,000 (long, at 96,000) or 65,000 (short, at 104,000)."""
 
     def __init__(self, side: int, usd: int = 99_000, calls: t.CallPolicy = POLICY) -> None:
         super().__init__(replace(PLAIN, calls=calls, cycle=t.CyclePolicy(nominal_ns=MINUTE, late_cycles=3)))

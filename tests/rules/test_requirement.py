@@ -58,7 +58,7 @@ def test_rq_003_deductions() -> None:
 
 @pytest.mark.parametrize(("side", "charge"), [(1, 3_000), (-1, 4_000)])
 def test_rq_004_charge_per_side(side: int, charge: int) -> None:
-    """RQ-004, RQ-005: at a mark so low that the charge is the larger component: factor 2 at initial, 1 at margin_call."""
+    """RQ-004, RQ-005: at a low mark the charge is the larger component: factor 2 at initial, 1 at margin_call."""
     account, at = make_account(perp=side * 7), value(perp=100)
     needs = [compute_requirement(account, at, level) for level in (INITIAL, MARGIN_CALL, LIQUIDATION)]
     assert needs == [14 * charge, 7 * charge, 35]

@@ -152,26 +152,26 @@ class Called(NamedTuple):
     fund_after: tuple[int, int, int]
 
 
-# Long, mark 93,000: equity 1,000,000 - 80 x 7,000 = 440,000. Notional 7,440,000; liquidation 372,000, margin_call 465,000,
-# exit 465,000 x 1.05 = 488,250, so 48,250 are asked. T*: buffer 440,000 - 372,000 = 68,000, gap 80 x 100 = 8,000,
-# variance (80 x 100)^2 = 64,000,000: 60,000^2 / (9 x 64,000,000) = 6.25 -> 6 minutes.
-# Plan: a lot costs 1.1 % = 1,023 and frees 93,000 x 6.5625 % = 6,103.125 of the exit: k >= 48,250 / 5,080.125 = 9.5 -> 10.
-# Concession: 1 % of 93,000 = 930 a lot; limit 92,070. Sold 4 at 92,500: loss 4 x 7,500 = 30,000, fee 0.1 % of 370,000 = 370.
+# Long, mark 93,000: equity 1,000,000 - 80 x 7,000 = 440,000. Notional 7,440,000; liquidation 372,000, margin_call
+# 465,000, exit 465,000 x 1.05 = 488,250, so 48,250 are asked. T*: buffer 440,000 - 372,000 = 68,000, gap 80 x 100 =
+# 8,000, variance (80 x 100)^2 = 64,000,000: 60,000^2 / (9 x 64,000,000) = 6.25 -> 6 minutes.
+# Plan: a lot costs 1.1 % = 1,023 and frees 93,000 x 6.5625 % = 6,103.125 of the exit: k >= 48,250 / 5,080.125: 10.
+# Concession: 1 % of 93,000 = 930 a lot; limit 92,070. Sold 4 at 92,500: loss 4 x 7,500 = 30,000, fee 370.
 # Gap to 86,000 with 76 lots: 1,000,000 - 30,000 - 370 - 76 x 14,000 = -94,370: the claim.
-# Fund 500,000 + 370: pays 94,370 (cap 25 % is 125,092) -> 406,000. The old intent still sells 6 at 85,500: 6 x 500 = 3,000
+# Fund 500,000 + 370: pays 94,370 (cap 25 % is 125,092) -> 406,000. The old intent still sells 6 at 85,500: 3,000
 # -> 403,000. The default account's own intent sells 70 (limit 86,000 - 860) at 85,800: 70 x 200 = 14,000 -> 389,000.
 LONG = Called(
     +1, 93_000, 440_000, 465_000, 48_250, 6, -10, 92_070, 4, 92_500, 370, 86_000, 94_370, 85_500, 85_140, 85_800,
     (406_000, 403_000, 389_000),
 )  # fmt: skip
 
-# Short, mark 106,000: equity 1,000,000 - 80 x 6,000 = 520,000. Notional 8,480,000; liquidation 424,000, margin_call 530,000,
-# exit 556,500, so 36,500 are asked. T*: buffer 96,000: 88,000^2 / 576,000,000 = 13.4 -> 13 minutes.
+# Short, mark 106,000: equity 1,000,000 - 80 x 6,000 = 520,000. Notional 8,480,000; liquidation 424,000, margin_call
+# 530,000, exit 556,500, so 36,500 are asked. T*: buffer 96,000: 88,000^2 / 576,000,000 = 13.4 -> 13 minutes.
 # Plan: a lot costs 1,166 and frees 6,956.25: k >= 36,500 / 5,790.25 = 6.3 -> 7. Limit 106,000 + 1,060.
 # Bought 3 at 106,500: loss 3 x 6,500 = 19,500, fee 0.1 % of 319,500 = 319.5 -> 319.
 # Gap to 114,000 with 77 lots: 1,000,000 - 19,500 - 319 - 77 x 14,000 = -97,819: the claim.
-# Fund 500,319 - 97,819 = 402,500. The old intent buys 4 at 114,500: 2,000 -> 400,500. Own intent buys 73 (limit 115,140)
-# at 114,200: 14,600 -> 385,900.
+# Fund 500,319 - 97,819 = 402,500. The old intent buys 4 at 114,500: 2,000 -> 400,500. Own intent buys 73 (limit
+# 115,140) at 114,200: 14,600 -> 385,900.
 SHORT = Called(
     -1, 106_000, 520_000, 530_000, 36_500, 13, +7, 107_060, 3, 106_500, 319, 114_000, 97_819, 114_500, 115_140, 114_200,
     (402_500, 400_500, 385_900),
@@ -200,7 +200,7 @@ def call_account(n: Called) -> tuple[Story, dict]:
 
 @BOTH
 def test_a_call_is_cured_in_time(n: Called) -> None:
-    """MC-001, MC-002, MC-003, MC-006, CY-012: one unit less does not cure, the last unit in the deadline's own cycle does."""
+    """MC-001, MC-002, MC-003, MC-006, CY-012: one unit less does not cure, the last one at the deadline does."""
     story, call = call_account(n)
     story.ok(cm.Deposit, account=1, asset=USD, amount=n.amount - 1)
     while story.now < call["deadline_ns"]:
@@ -286,7 +286,7 @@ def test_a_fund_runs_dry(side: int, global_fund: int, paid: tuple[int, int] | No
     # A gap of 20,000 against account 1: 140,000 - 12 x 20,000 = -100,000.
     story.mark(100_000 - side * 20_000)
     story.cut()
-    # Account 4 loses 50,000 in a round trip with the maker and keeps its entry at 100,000: cash 20,000 - 50,000 = -30,000.
+    # Account 4 loses 50,000 in a round trip with the maker and keeps its entry at 100,000: cash -30,000.
     story.trade(4, MAKER, side, 100_000 + side * 50_000)
     story.trade(4, MAKER, -side, 100_000)
     result = story.cut()
@@ -390,7 +390,7 @@ def test_a_side_nobody_can_book(side: int) -> None:
 
 @pytest.mark.parametrize(("side", "mark"), [(1, 91_500), (-1, 108_500)])
 def test_collateral_in_another_asset_is_converted(side: int, mark: int) -> None:
-    """WF-040, WF-041, WF-042, WF-046: what is owed in USD is paid by selling BTC to the global fund at the stressed price."""
+    """WF-040, WF-041, WF-042, WF-046: USD owed is paid by selling BTC to the global fund, stressed."""
     story = Story(a3=1_000_000)
     story.open(1, deposit=100_000, asset=BTC)
     story.fund(-1, 50_000)
@@ -405,7 +405,7 @@ def test_collateral_in_another_asset_is_converted(side: int, mark: int) -> None:
     assert told(result, "claim") == [{"contract": PERP, "asset": USD, "amount": 18_000}]
     assert (story.cash(GLOBAL_FUND), story.cash(GLOBAL_FUND, BTC)) == (0, 62_500)
     assert (story.cash(SUSPENSE), story.cash(SUSPENSE, BTC)) == (-18_000, 37_500)
-    # USD for the fund: 18,000 buy 22,500 BTC; the claim is paid and the last 15,000 BTC are the fund's. Nobody is asked.
+    # USD for the fund: 18,000 buy 22,500 BTC; the claim is paid, the last 15,000 BTC are the fund's.
     story.fund(-1, 30_000)
     result = story.cut()
     assert told(result, "converted") == [{"collateral": BTC, "given": 22_500, "asset": USD, "got": 18_000}]

@@ -65,11 +65,10 @@ def extreme_sheet(**changes: object) -> t.RiskSheet:
         )
         for i in range(2 * limits.POSITIONS_MAX)
     )  # fmt: skip
-    sheet = t.RiskSheet(
+    return t.RiskSheet(
         "extreme", t.Preset.EXCHANGE, (usd,), contracts, t.LevelFactors(2 * PPM, 2 * PPM, 2 * PPM, 2 * PPM),
         t.LevelFactors(0, 0, 0, 0), (PPM, PPM, PPM, PPM),
     )  # fmt: skip
-    return sheet
 
 
 def test_un_010_the_extreme_sheet_is_the_last_that_is_published() -> None:
