@@ -262,8 +262,12 @@ class PlainStore:
         worst = held + bid + lots if lots > 0 else held - ask + lots
         if abs(worst) > line.terms.position_cap:
             return Reason.POSITION_CAP, abs(worst), line.terms.position_cap
-        if contract not in account.positions and account.mode == Mode.ISOLATED and account.positions:
-            return Reason.CONTRACT_NOT_ALLOWED, 0, 0
+        if contract not in account.positions:
+            others = len({*account.positions, *account.holds} - {contract})
+            if account.mode == Mode.ISOLATED and others:
+                return Reason.CONTRACT_NOT_ALLOWED, 0, 0
+            if others >= POSITIONS_MAX:
+                return Reason.POSITIONS_MAX, others + 1, POSITIONS_MAX
         equity = compute_equity(account, self._valuation)
         before = sum_requirement(account, self._valuation, INITIAL)
         trial = account.copy()
