@@ -27,6 +27,11 @@ class Inputs:
         self._read: set[str] = set()
         self._children: list[Inputs] = []
 
+    @property
+    def path(self) -> str:
+        """Its place, for messages."""
+        return self._path
+
     def has(self, name: str) -> bool:
         """Return True if the input is there and not null."""
         return self._values.get(name) is not None
@@ -92,6 +97,19 @@ class Inputs:
             out.append(Inputs(cast("dict[str, Any]", entry), f"{self._path}.{name}[{i}]"))
         self._children += out
         return out
+
+    def object(self, name: str) -> "Inputs":
+        """Return one object, read by name."""
+        value = self.raw(name)
+        if not isinstance(value, dict):
+            raise InputError(f"{self._path}.{name} must be an object, was {value!r}")
+        child = Inputs(cast("dict[str, Any]", value), f"{self._path}.{name}")
+        self._children.append(child)
+        return child
+
+    def names(self) -> list[str]:
+        """Return the names of all inputs that are there and not null."""
+        return [name for name in self._values if self.has(name)]
 
     def find(self, prefix: str) -> str | None:
         """Return the first name that begins with `prefix`, if any."""
