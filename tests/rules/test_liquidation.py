@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tests.helpers.small import ALT, BTC, PERP, USD, make_account, make_sheet, value
+from tests.helpers.small import ALT, ASSETS, BTC, PERP, USD, make_account, make_sheet, value
 from tests.helpers.worlds import MINUTE, Driver
 from tocsin.core.hashing import ZERO_HASH
 from tocsin.core.ids import market_fund
@@ -24,7 +24,15 @@ from tocsin.sheet.marks import Grade
 
 sides = pytest.mark.parametrize("side", [1, -1])
 # 5 % at liquidation, 6.25 % at margin_call, exit x 1.05; a lot costs 1.1 %.
-PLAIN = make_sheet(charge=t.LevelFactors(0, 0, 0, 0), perp={"tiers": (t.Tier(0, 50_000),), "dust_lots": 0})
+NO_PREMIUM = (replace(ASSETS[0], premium_ppm=0), ASSETS[1])
+
+
+def plain(assets: tuple = NO_PREMIUM, **perp: object) -> t.RiskSheet:
+    fields = {"tiers": (t.Tier(0, 50_000),), "dust_lots": 0, **perp}
+    return make_sheet(charge=t.LevelFactors(0, 0, 0, 0), perp=fields, assets=assets)
+
+
+PLAIN = plain()
 
 
 def intent(side: int, lots: int = 10, state: it.IntentState = it.IntentState.WORKING) -> it.Intent:
@@ -171,7 +179,7 @@ def test_lq_014_reaches_and_one_lot_fewer_does_not(usd: int, perp: int, alt: int
 @pytest.mark.parametrize(("dust", "lots"), [(0, 29), (71, 29), (72, 100)])
 def test_lq_015_dust(side: int, dust: int, lots: int) -> None:
     """LQ-015: a remainder of 71 lots is closed if dust is above it."""
-    sheet = make_sheet(charge=t.LevelFactors(0, 0, 0, 0), perp={"tiers": (t.Tier(0, 50_000),), "dust_lots": dust})
+    sheet = plain(dust_lots=dust)
     plan = plan_liquidation(make_account(500_000, perp=side * 100), value(sheet), {})
     assert plan.slices[0].lots == -side * lots
 

@@ -43,7 +43,8 @@ BROKEN = [
     ("SH-009", {"liquidation": t.LiquidationPolicy(cancel_grace_cycles=0)}, "cancel_grace_cycles must be between 1"),
     ("SH-009", {"waterfall": t.WaterfallPolicy(market_draw_cap_ppm=1_000_001)}, "draw_cap_ppm must be between 0"),
     ("SH-009", {"cycle": t.CyclePolicy(late_cycles=0)}, "late_cycles must be between 1"),
-    ("SH-010", {"perp": {"impact_ppm": 49_001}}, "fee_ppm \\+ impact_ppm must be at most 50000, .* was 50001"),
+    ("SH-010", {"perp": {"impact_ppm": 44_455}}, "fee_ppm \\+ impact_ppm.* must be at most 50000, .* was 50001"),
+    ("SH-010", {**with_usd(premium_ppm=0), "perp": {"impact_ppm": 49_001}}, "at most 50000, .* was 50001"),
 ]
 
 
@@ -64,8 +65,9 @@ def test_sh_007_counts_both_components_and_the_band() -> None:
 
 
 def test_sh_010_equality_stands() -> None:
-    """SH-010"""
-    validate_sheet(make_sheet(perp={"impact_ppm": 49_000}))
+    """SH-010: with the premium of 10 %, 45,454 x 1.1 = 49,999.4."""
+    validate_sheet(make_sheet(perp={"impact_ppm": 44_454}))
+    validate_sheet(make_sheet(**with_usd(premium_ppm=0), perp={"impact_ppm": 49_000}))
 
 
 def test_sh_001_a_sheet_is_named_by_its_bytes() -> None:
