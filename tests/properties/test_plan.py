@@ -46,7 +46,8 @@ def cost_of(sheet, marks, contract, lots):
     """Return what closing lots is expected to cost, rounded up."""
     terms = next(c for c in sheet.contracts if c.id == contract)
     value = abs(lots * marks.contracts[contract].mark) * exact.price_owed(sheet, marks, terms.asset)
-    return ceil(value * Fraction(terms.impact_ppm + terms.fee_ppm, PPM))
+    premium = next(a.premium_ppm for a in sheet.assets if a.id == terms.asset)
+    return ceil(value * Fraction(terms.impact_ppm + terms.fee_ppm, PPM) * Fraction(PPM + premium, PPM))
 
 
 def after(account, moves):
@@ -156,8 +157,9 @@ def test_concessions_stay_within_equity_times_what_is_freed(world):
         price = exact.price_owed(sheet, marks, terms.asset)
         assert worse >= 0
         assert worse * PPM <= abs(mark) * terms.impact_ppm
-        assert worse * abs(part.lots) * price <= part.concession
-        given_up += worse * abs(part.lots) * price
+        loss = price * Fraction(PPM + next(a.premium_ppm for a in sheet.assets if a.id == terms.asset), PPM)
+        assert worse * abs(part.lots) * loss <= part.concession
+        given_up += worse * abs(part.lots) * loss
     assert given_up <= bound
 
 

@@ -19,7 +19,11 @@ EQUITY_SCALE = PPM * PRICE_SCALE
 
 
 class Line(NamedTuple):
-    """A marked contract: terms and the numbers every account needs of it this cycle."""
+    """
+    A marked contract: terms and the numbers every account needs of it this cycle.
+
+    `loss_ppm` is what a unit lost in the settlement asset costs at most: 1 plus the premium of a negative balance.
+    """
 
     terms: ContractTerms
     asset: int
@@ -33,6 +37,7 @@ class Line(NamedTuple):
     rates: tuple[int, ...]
     deductions: tuple[int, ...]
     summed: bool
+    loss_ppm: int
 
     def tiered(self, lots: int) -> int:
         """
@@ -107,6 +112,7 @@ class Valuation:
                 rates,
                 deductions,
                 terms.combine == Combine.SUM,
+                PPM + self.assets[terms.asset].premium_ppm,
             )
 
     def price_owed(self, asset: int) -> int:

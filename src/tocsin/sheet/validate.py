@@ -169,7 +169,8 @@ def _validate_cost(sheet: RiskSheet, contract: ContractTerms, at: str) -> None:
     Refuse a contract that would cost more to liquidate than its liquidation requirement frees (rule SH-010).
     """
     rate = contract.tiers[0].rate_ppm * sheet.tiered.liquidation // PPM
-    cost = contract.fee_ppm + contract.impact_ppm
+    premium = next(a.premium_ppm for a in sheet.assets if a.id == contract.asset)
+    cost = ceil_div((contract.fee_ppm + contract.impact_ppm) * (PPM + premium), PPM)
     _require(
         cost <= rate,
         f"{at}.fee_ppm + impact_ppm",

@@ -44,10 +44,12 @@ class Plan(NamedTuple):
 
 def expected_cost(line: Line, lots: int) -> int:
     """
-    Return what closing `lots` costs at the contract's impact bound and fee, in valuation units, rounded up.
+    Return what closing `lots` costs at most by the contract's impact bound and fee, in valuation units, rounded up.
+
+    Counted as if the settlement balance were negative, so that its premium is never forgotten (rule LQ-011).
     """
-    rate = line.terms.impact_ppm + line.terms.fee_ppm
-    return ceil_div(abs(lots) * line.notional * rate * line.price, PPM * PRICE_SCALE)
+    rate = (line.terms.impact_ppm + line.terms.fee_ppm) * line.loss_ppm
+    return ceil_div(abs(lots) * line.notional * rate * line.price, PPM * PPM * PRICE_SCALE)
 
 
 def plan_liquidation(account: AccountState, valuation: Valuation, working: dict[int, int]) -> Plan | None:
@@ -160,9 +162,10 @@ def _price_slice(account: AccountState, valuation: Valuation, equity: int, contr
     lots = account.positions[contract][0]
     need = sum_requirement(account, valuation, LIQUIDATION)
     share = concession_limit(equity, _freed(valuation, contract, lots, move), need)
-    impact = floor_div(abs(move) * line.notional * line.terms.impact_ppm * line.price, PPM * PRICE_SCALE)
+    loss = line.price * line.loss_ppm
+    impact = floor_div(abs(move) * line.notional * line.terms.impact_ppm * loss, PPM * PPM * PRICE_SCALE)
     concession = min(share, impact)
-    per_lot = floor_div(concession * PRICE_SCALE, line.price * abs(move))
+    per_lot = floor_div(concession * PPM * PRICE_SCALE, loss * abs(move))
     limit = line.mark - per_lot if move < 0 else line.mark + per_lot
     return Slice(contract, move, limit, concession)
 
