@@ -244,8 +244,9 @@ def test_a_disk_error_stops_the_host_and_loses_nothing_acknowledged(error: int, 
     """JN-050: commits and cuts answer with an error; a new opening holds all that was acknowledged."""
     disk = SimDisk(ahead)
     host = EmbeddedHost.create(disk, small_sheet(), START, segment_bytes=4096)
-    acked, cuts, nonce, stopped = 0, 0, 0, False
+    acked, cuts, nonce = 0, 0, 0
     disk.fail_at = {disk.operations + ahead: error}
+    failure = ""
     try:
         for _ in range(4):
             for _ in range(3):
@@ -255,13 +256,12 @@ def test_a_disk_error_stops_the_host_and_loses_nothing_acknowledged(error: int, 
                 acked = nonce
             host.cut(START + (cuts + 1) * MINUTE)
             cuts += 1
-    except JournalError as failure:
-        stopped = True
-        assert "simulated disk" in str(failure)
-        for call in (host.commit, lambda: host.submit(opening(99, 99)), lambda: host.cut(2**60), host.write_snapshot):
-            with pytest.raises(JournalError, match="the host has stopped since .* failed; open it again"):
-                call()
-    assert stopped
+    except JournalError as raised:
+        failure = str(raised)
+    assert "simulated disk" in failure
+    for call in (host.commit, lambda: host.submit(opening(99, 99)), lambda: host.cut(2**60), host.write_snapshot):
+        with pytest.raises(JournalError, match=r"the host has stopped since .* failed; open it again"):
+            call()
     host.close()
     disk.crash()
     with EmbeddedHost.open(disk) as again:

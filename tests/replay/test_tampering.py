@@ -1,5 +1,5 @@
 """
-Forged journals: each change is refused by `verify`, which names cycle and bucket, also with checksums and chain rebuilt.
+Forged journals, checksums and chain rebuilt: each change is refused by `verify`, which names cycle and bucket.
 """
 
 import pytest
@@ -148,7 +148,7 @@ def test_a_duplicate_of_any_kind_names_the_lowest_bucket(kind, named) -> None:
 
 def test_reordered_commands() -> None:
     """JN-052: of one source, nonces tell; the later one stands first, the earlier is refused."""
-    number, place, command = find(cm.Deposit, after=5, fits=lambda c, at: at[1] > 0)
+    number, place, _ = find(cm.Deposit, after=5, fits=lambda c, at: at[1] > 0)
 
     def swap(cycle):
         cycle.commands[place - 1], cycle.commands[place] = cycle.commands[place], cycle.commands[place - 1]
@@ -479,7 +479,7 @@ def test_flipped_bytes_are_refused_with_file_and_offset() -> None:
 def remade(seed_disk, edit):
     """Return a journal made anew from the commands of another, with one changed: genuine in itself."""
     world = rich_world()
-    header, cycles = read_all(seed_disk)
+    _, cycles = read_all(seed_disk)
     disk = SimDisk(5)
     with EmbeddedHost.create(disk, world.first_sheet, world.start_ns, segment_bytes=1 << 16) as host:
         for number, cycle in enumerate(cycles, start=1):

@@ -202,5 +202,5 @@ def test_a_forged_journal_explains_nothing() -> None:
 
     with pytest.raises(JournalError, match=f"cycle [0-9]+, bucket {bucket}: the journal's root is not"):
         explain(forge(rich_disk(), other_deposit), account)
-    with pytest.raises(JournalError, match="cycle 5: a journaled command is refused .R-1004"):
+    with pytest.raises(JournalError, match=r"cycle 5: a journaled command is refused .R-1004"):
         explain(forge(rich_disk(), twice), account)

@@ -24,6 +24,7 @@ def replay(journal: Path, /, *, events: bool = False, shards: int = 1, json: boo
         Print one JSON object.
     """
     from tocsin.journal.replay import replay_journal
+    from tocsin.views.why_numbers import format_moment
 
     check_shards(shards)
     disk = find_journal(journal)
@@ -43,6 +44,8 @@ def replay(journal: Path, /, *, events: bool = False, shards: int = 1, json: boo
         )
         return Exit.OK
     rows = [(kind.replace("_", " "), f"{n:,}") for kind, n in found.counts.items()]
-    print_table(f"{journal}: {found.cycles:,} cycles", [("event", "left"), ("number", "right")], rows)
+    first, last = format_moment(found.first_ns), format_moment(found.last_ns)
+    print(f"{journal}: {found.cycles:,} cycles, {first} to {last}")
+    print_table("", [("event", "left"), ("number", "right")], rows)
     print(f"root {found.root.hex()}")
     return Exit.OK
