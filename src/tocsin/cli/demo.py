@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from tocsin.cli.output import Exit, UsageError, print_json
 from tocsin.cli.progress import show_progress
+from tocsin.core.errors import ConfigError, SheetError
 
 if TYPE_CHECKING:
     from tocsin.lab.october.outcome import Outcome
@@ -85,9 +86,11 @@ def demo(
         Rules.TOCSIN, accounts, seed, leverage, cured, calls=margin_calls == "on", changes=changes, journal=out
     )
     # Whatever is wrong with the arguments shows before the long run, and before anything is removed.
-    world = base.build_world()
-    base.build_sheet(world)
-    clear_journal(out)
+    try:
+        base.build_sheet(base.build_world())
+        clear_journal(out)
+    except (ConfigError, SheetError) as error:
+        raise UsageError(str(error)) from None
     report = report_folder(out)
     report.mkdir(exist_ok=True)
     quiet = json

@@ -4,8 +4,9 @@ Run independent pieces of work in processes of their own, with progress, and end
 
 import multiprocessing as mp
 import signal
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
@@ -69,7 +70,8 @@ class _Pool:
         ours, theirs = self._context.Pipe(duplex=False)
         args = (theirs, self._work, task, self._watch is not None)
         process = self._context.Process(target=_serve, args=args, daemon=True)
-        process.start()
+        with _deaf():
+            process.start()
         theirs.close()
         self._running[ours] = (number, process)
 
@@ -103,9 +105,22 @@ class _Pool:
         self._running.clear()
 
 
+@contextmanager
+def _deaf() -> Generator[None]:
+    """
+    Start processes that never hear Ctrl-C, from their first moment: it is the parent's to handle.
+    """
+    # Its first start would let the signal through again.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(connection: Any, work: Callable[..., Any], task: Any, tells: bool) -> None:
-    """Do one task in a process of its own; Ctrl-C is the parent's to handle."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Do one task in a process of its own."""
 
     def progress(done: int, _note: str) -> None:
         connection.send(("done", done))
