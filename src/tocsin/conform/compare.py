@@ -36,6 +36,14 @@ class Shared(NamedTuple):
     exact: Fraction
 
 
+class AtMost(NamedTuple):
+    """
+    Any number up to `bound` agrees: the rule treats all of them alike (a factor that it rejects).
+    """
+
+    bound: Fraction
+
+
 class Undefined(NamedTuple):
     """
     There is no answer, and why: the rule refuses or is not defined there.
@@ -72,7 +80,7 @@ def _compare(path: str, expected: Any, actual: Any, extra: Fraction) -> list[str
         return out
     if isinstance(expected, list):
         items = cast("list[Any]", expected)
-        if not isinstance(actual, list | tuple) or isinstance(actual, Approximate | Shared):
+        if not isinstance(actual, list | tuple) or isinstance(actual, Approximate | Shared | AtMost):
             return [_difference(path, expected, actual)]
         others = list(cast("list[Any]", actual))
         if len(items) != len(others):
@@ -119,6 +127,8 @@ def _agree(expected: Any, actual: Any, extra: Fraction) -> bool:
         return _agree(expected, actual.units if wanted.denominator == 1 else actual.exact, extra)
     if isinstance(actual, Approximate):
         return abs(wanted - actual.value) <= actual.bound + extra + _printed(expected)
+    if isinstance(actual, AtMost):
+        return wanted <= actual.bound + extra
     found = actual if isinstance(actual, Fraction) else parse_number(actual)
     if found is None:
         return False
@@ -142,6 +152,8 @@ def to_plain(value: Any) -> Any:
     """
     if isinstance(value, Approximate):
         return format_number(value.value)
+    if isinstance(value, AtMost):
+        return f"at most {format_number(value.bound)}"
     if isinstance(value, Shared):
         return value.units
     if isinstance(value, Undefined):

@@ -16,7 +16,9 @@ from tocsin.conform.core_prices import (
 )
 from tocsin.conform.core_shares import run_loss_socialisation, run_water_filling
 from tocsin.conform.inputs import Inputs
-from tocsin.conform.venue_door import accepts_vega_price, run_vega_price
+from tocsin.conform.venue_derive_margin import run_portfolio_margin, run_standard_margin
+from tocsin.conform.venue_door import VENUE_RULES
+from tocsin.conform.venue_vega import refuse_price, run_price
 
 CORE, VENUE = "core", "venue"
 
@@ -31,7 +33,7 @@ class Route(NamedTuple):
     """
 
     door: str
-    run: Callable[[Inputs], dict[str, Any]]
+    run: Callable[[Inputs], Any]
     refuse: Callable[[Inputs], str] = _accept_all
 
 
@@ -43,7 +45,10 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "insurance_fund_delta": (Route(CORE, run_insurance_delta),),
     "liquidation_price_identity": (
         Route(CORE, run_liquidation_price, accepts_price_case),
-        Route(VENUE, run_vega_price, accepts_vega_price),
+        Route(VENUE, run_price, refuse_price),
     ),
+    "portfolio_margin": (Route(VENUE, run_portfolio_margin),),
+    "standard_margin": (Route(VENUE, run_standard_margin),),
+    **{mechanism: (Route(VENUE, run),) for mechanism, run in VENUE_RULES.items()},
 }
 """Mechanism to its routes, in the order in which they are asked."""

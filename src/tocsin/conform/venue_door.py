@@ -1,41 +1,45 @@
 """
-Venue door: another engine's rule as a formula, for cases that Tocsin's own rules cannot hold.
+Venue door: another engine's rule as a formula (`tocsin.venues`), for cases that Tocsin's own rules cannot hold.
+
+`VENUE_RULES` maps a mechanism to what computes it; one file an engine reads its inputs.
 """
 
-from fractions import Fraction
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
+from tocsin.conform import venue_dango, venue_derive_auction, venue_drift, venue_dydx, venue_others, venue_vega
 from tocsin.conform.compare import Undefined
-from tocsin.conform.core_prices import read_price_case
 from tocsin.conform.inputs import Inputs
-from tocsin.venues import vega
+from tocsin.venues import VenueRefusal
+
+Run = Callable[[Inputs], Any]
 
 
-def accepts_vega_price(inputs: Inputs) -> str:
+def answers_refusals(run: Run) -> Run:
     """
-    Return why the formula does not hold a case, or an empty text if it does.
+    Return a rule whose refusal is an answer: all outputs undefined, with the venue's reason.
     """
-    if inputs.has("buy_orders") or inputs.has("sell_orders"):
-        return "walks resting orders one by one"
-    return ""
+
+    @wraps(run)
+    def answer(inputs: Inputs) -> Any:
+        try:
+            return run(inputs)
+        except VenueRefusal as refusal:
+            return Undefined(str(refusal))
+
+    return answer
 
 
-def run_vega_price(inputs: Inputs) -> dict[str, Any]:
-    """
-    Compute a liquidation price by Vega's closed form, exact; not defined where its denominator is 0.
-    """
-    case = read_price_case(inputs)
-    terms = {
-        "linear": case.rate,
-        "quadratic": case.quadratic,
-        "risk_long": Fraction(0),
-        "risk_short": Fraction(0),
-        "funding": case.funding,
-    }
-    collateral = case.collateral
-    if collateral is None:
-        collateral = vega.maintenance_margin(case.size, case.mark, **terms)
-    price = vega.liquidation_price(case.size, case.mark, collateral, **terms)
-    if price is None:
-        return {"liquidation_price": Undefined("the denominator slippage + |q| x risk - q is 0")}
-    return {"liquidation_price": price}
+VENUE_RULES: dict[str, Run] = {
+    mechanism: answers_refusals(run)
+    for rules in (
+        venue_dango.RULES,
+        venue_derive_auction.RULES,
+        venue_drift.RULES,
+        venue_dydx.RULES,
+        venue_others.RULES,
+        venue_vega.RULES,
+    )
+    for mechanism, run in rules.items()
+}
