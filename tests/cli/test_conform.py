@@ -21,9 +21,9 @@ ACTUAL = (
 def test_shipped_cases_pass(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["conform", ENGINES]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1] == "21 passed, 0 failed, 189 skipped"
+    assert lines[-1] == "210 passed, 0 failed, 0 skipped"
     assert "    8 passed  dydx_v4/bankruptcy_price_quote_quantums  core door" in lines
-    assert "   97 skipped  derive_v2_pmrm2/portfolio_margin  (Tocsin has no rule for this mechanism)" in lines
+    assert "    2 passed  dango_perps/adl_regression  venue door" in lines
 
 
 def test_a_failing_case_shows_inputs_expected_and_actual(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,14 +60,17 @@ def test_list_names_each_door_and_runs_nothing(capsys: pytest.CaptureFixture[str
     assert main(["conform", "--list", ENGINES]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "engines.json[0]  adl_research/capped_pro_rata_water_filling  core"
-    assert lines[1].endswith("none: Tocsin has no rule for this mechanism")
-    assert lines[-1] == "210 cases, 21 with a door, 189 without"
+    assert lines[1] == "engines.json[1]  dango_perps/adl_regression  venue"
+    assert lines[-1] == "210 cases, 210 with a door, 0 without"
+    assert main(["conform", "--list", str(ROOT / "vectors" / "risk.json")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("none: Tocsin has no rule for this mechanism")
 
 
 def test_json_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["conform", ENGINES, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert (document["passed"], document["failed"], document["skipped"], document["ok"]) == (21, 0, 189, True)
+    assert (document["passed"], document["failed"], document["skipped"], document["ok"]) == (210, 0, 0, True)
     assert document["cases"][0]["actual"]["taken"] == [10, 90, 180]
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tocsin.conform import Case, Status, load_cases
-from tocsin.conform.compare import Approximate, Shared, find_differences
-from tocsin.conform.numbers import format_number, parse_number
+from tocsin.conform.compare import Approximate, AtMost, Shared, Undefined, find_differences, to_plain
+from tocsin.conform.inputs import Inputs
+from tocsin.conform.numbers import InputError, format_number, parse_number
 from tocsin.conform.run import run_case
 from tocsin.core.errors import DataError
 
@@ -100,13 +101,42 @@ def test_inputs_nobody_reads_and_outputs_nobody_computes_are_named() -> None:
     assert run_case(wanted).reasons[0] == "mood: expected 1, was not computed"
 
 
-def test_resting_orders_are_skipped_by_name() -> None:
-    inputs = {"position_size": 1, "mark_price": 1, "collateral": 1, "buy_orders": [{"size": 1, "price": 1}]}
+def test_what_no_door_holds_is_skipped_by_name() -> None:
+    orders = [{"size": 1, "price": 1}]
+    inputs = {"position_size": 1, "mark_price": 1, "collateral": 1, "buy_orders": orders, "margin_factor": "0.5"}
     outcome = run_case(Case("f.json", 0, "", "vega", "liquidation_price_identity", inputs, {}))
     assert outcome.status is Status.SKIPPED
     assert outcome.reasons == (
-        "core door: walks resting orders one by one; venue door: walks resting orders one by one",
+        "core door: walks resting orders one by one; venue door: moves order margin of isolated mode",
     )
+
+
+def test_objects_in_objects_tell_what_nobody_read() -> None:
+    inputs = Inputs({"a": {"b": 1, "c": 2}, "d": 3})
+    child = inputs.object("a")
+    assert (child.whole("b"), child.names(), inputs.unread()) == (1, ["b", "c"], ["inputs.d", "inputs.a.c"])
+    with pytest.raises(InputError, match=r"inputs.d must be an object, was 3"):
+        inputs.object("d")
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "inputs"),
+    [
+        ("loss_socialisation_funding_index", {"loss_1e6": 1}),
+        ("partial_liquidation_share", {"positions": [], "collateral": 1, "share_multiple": 0}),
+        ("dutch_auction_bid_cost", {"mark_to_market": 1, "discount": 0}),
+    ],
+)
+def test_a_refusal_of_the_venue_is_an_answer(mechanism: str, inputs: dict[str, Any]) -> None:
+    case = Case("f.json", 0, "", "any", mechanism, inputs, {"anything": "rejected"})
+    assert run_case(case).status is Status.PASSED
+    wrong = Case("f.json", 0, "", "any", mechanism, inputs, {"anything": 1})
+    outcome = run_case(wrong)
+    assert outcome.status is Status.FAILED and "was undefined: " in outcome.reasons[0]
+
+
+def test_bounds_and_refusals_are_shown_as_text() -> None:
+    assert to_plain([AtMost(Fraction(7, 20)), Undefined("why")]) == ["at most 0.35", {"undefined": "why"}]
 
 
 @pytest.mark.parametrize(
@@ -163,6 +193,10 @@ def test_numbers_are_shown_exactly(number: Fraction, text: str) -> None:
         (34, Shared(34, Fraction(100, 3)), None, True),
         (33, Shared(34, Fraction(100, 3)), None, False),
         ("33.333333", Shared(34, Fraction(100, 3)), None, True),
+        ("0.35", AtMost(Fraction(7, 20)), None, True),
+        ("0.11", AtMost(Fraction(7, 20)), None, True),
+        ("0.36", AtMost(Fraction(7, 20)), None, False),
+        ("rejected", AtMost(Fraction(7, 20)), None, False),
         (True, True, None, True),
         (True, 1, None, False),
         ("DELIVER", "DELIVER", None, True),

@@ -22,7 +22,7 @@ from tocsin.conform.core_prices import (
 from tocsin.conform.core_shares import run_loss_socialisation, run_water_filling
 from tocsin.conform.inputs import Inputs
 from tocsin.conform.numbers import format_number
-from tocsin.conform.venue_door import run_vega_price
+from tocsin.conform.venue_vega import run_price
 
 ADAPTER = Path(__file__).parents[2] / "examples" / "conform_adapter" / "dydx_fractions.py"
 _spec = importlib.util.spec_from_file_location("dydx_fractions", ADAPTER)
@@ -144,7 +144,7 @@ PRICES = st.fixed_dictionaries(
 @settings(max_examples=200)
 def test_liquidation_price_equals_the_closed_form(values: dict[str, Any]) -> None:
     assume(accepts_price_case(Inputs(values)) == "")
-    exact = run_vega_price(Inputs(values))["liquidation_price"]
+    exact = run_price(Inputs(values))["liquidation_price"]
     result = run_liquidation_price(Inputs(values))["liquidation_price"]
     assert isinstance(exact, Fraction)
     assert find_differences(format_number(exact).split(" ")[0], result) == [], (exact, result)
@@ -218,13 +218,13 @@ def test_quadratic_slippage_by_hand(size: int, collateral: str, price: str) -> N
         "collateral": collateral,
     }
     assert accepts_price_case(Inputs(values)).startswith("slippage is quadratic")
-    assert find_differences({"liquidation_price": price}, run_vega_price(Inputs(values))) == []
+    assert find_differences({"liquidation_price": price}, run_price(Inputs(values))) == []
 
 
 def test_liquidation_price_without_denominator_is_undefined() -> None:
     values = {"mark_price": 100, "position_size": 1, "rf_long": 1, "collateral": "equal to maintenance margin"}
     assert accepts_price_case(Inputs(values))
-    outputs = run_vega_price(Inputs(values))
+    outputs = run_price(Inputs(values))
     assert find_differences({"liquidation_price": None}, outputs) == []
     assert find_differences({"error": "not defined"}, outputs) == []
     assert find_differences({"liquidation_price": 100}, outputs)

@@ -143,11 +143,16 @@ def test_the_liquidators_fee_grows_by_all_slots_once_the_grace_is_over(slots: in
 
 
 def test_the_cap_does_not_bind_within_the_grace() -> None:
-    assert (drift.liquidation_fee(60_000, 50_000, 1_499), drift.liquidation_fee(60_000, 50_000, 1_500)) == (60_000, 50_000)
+    assert (drift.liquidation_fee(60_000, 50_000, 1_499), drift.liquidation_fee(60_000, 50_000, 1_500)) == (
+        60_000,
+        50_000,
+    )
 
 
 @given(MONEY, st.integers(0, 10**15), st.integers(0, 10**15))
-def test_the_funding_index_collects_the_loss_and_less_than_a_unit_per_base_more(loss: int, long: int, short: int) -> None:
+def test_the_funding_index_collects_the_loss_and_less_than_a_unit_per_base_more(
+    loss: int, long: int, short: int
+) -> None:
     if not long + short:
         with pytest.raises(VenueRefusal, match="no open base"):
             drift.socialised_funding_delta(loss, long, short)

@@ -116,7 +116,9 @@ def test_a_close_at_the_bankruptcy_price_never_makes_an_account_riskier(
 
 @given(st.integers(-(10**7), 10**7), st.lists(st.tuples(SIZES, st.integers(1, 9_000)), min_size=1, max_size=3))
 def test_the_core_door_computes_the_same_bankruptcy_value(usdc: int, legs: list[tuple[int, int]]) -> None:
-    raw = [{"quantums": q, "price_usd": p * 100, "imf_ppm": 200_000, "maintenance_fraction_ppm": 500_000} for q, p in legs]
+    raw = [
+        {"quantums": q, "price_usd": p * 100, "imf_ppm": 200_000, "maintenance_fraction_ppm": 500_000} for q, p in legs
+    ]
     outputs = run_bankruptcy_price(Inputs({"usdc": usdc, "positions": raw, "close_index": 0}))
     held = account(usdc * DOLLAR, *(btc(q, Fraction(p)) for q, p in legs))
     assert outputs["bankruptcy_price_quote_quantums"] == dydx.bankruptcy_price(held, 0, -legs[0][0])
@@ -237,7 +239,5 @@ def test_final_settlement_closes_at_the_oracle_price() -> None:
         ((-5, 20, 10), (0, 0, 0), True),
     ],
 )
-def test_where_an_account_may_move(
-    old: tuple[int, int, int], new: tuple[int, int, int], allowed: bool
-) -> None:
+def test_where_an_account_may_move(old: tuple[int, int, int], new: tuple[int, int, int], allowed: bool) -> None:
     assert dydx.may_move(dydx.Risk(*old), dydx.Risk(*new)) is allowed
