@@ -203,6 +203,23 @@ def test_lq_017_total_concession(side: int) -> None:
 
 
 @sides
+@given(st.integers(1, 10**6), st.integers(1, 100), st.integers(0, 100))
+def test_lq_017_slices_after_working_intents_share_the_bound(side: int, usd: int, lots: int, working: int) -> None:
+    """LQ-017: over two tiers, what is at work and what is asked together concede no more than equity in all."""
+    sheet = plain(tiers=(t.Tier(0, 20_000), t.Tier(5_000_000, 200_000)), impact_ppm=15_000, fee_ppm=0)
+    account, at = make_account(usd, perp=side * lots), value(sheet)
+    first = plan_liquidation(account, at, {})
+    taken = min(working, sum(abs(s.lots) for s in first.slices))
+    assume(taken)
+    after = account.copy()
+    after.positions = {PERP: (side * (lots - taken), 0)} if lots > taken else {}
+    need = sum_requirement(account, at, LIQUIDATION)
+    spent = usd * (need - sum_requirement(after, at, LIQUIDATION)) // need
+    second = plan_liquidation(account, at, {PERP: -side * taken})
+    assert spent + sum(s.concession for s in second.slices) <= second.concession_max <= usd
+
+
+@sides
 def test_lq_018_full(side: int) -> None:
     """LQ-018"""
     sheet = replace(PLAIN, liquidation=t.LiquidationPolicy(t.LiquidationMode.FULL))

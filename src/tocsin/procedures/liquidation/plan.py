@@ -95,7 +95,15 @@ def plan_liquidation(account: AccountState, valuation: Valuation, working: dict[
         chosen.append((contract, move))
         cost = base + expected_cost(line, take)
         _set_lots(trial, contract, lots + move, entry)
-    slices = tuple(_price_slice(account, valuation, equity, contract, lots) for contract, lots in chosen)
+    need = sum_requirement(account, valuation, LIQUIDATION)
+    slices = tuple(
+        _price_slice(
+            valuation.lines[contract],
+            move,
+            concession_limit(equity, _freed(valuation, contract, _lots_after(account, working, contract), move), need),
+        )
+        for contract, move in chosen
+    )
     return Plan(slices, reached(cost), cost, _total_concession(account, trial, valuation, equity))
 
 
@@ -152,22 +160,25 @@ def _freed(valuation: Valuation, contract: int, lots: int, move: int) -> int:
     return before - contract_requirement(line, valuation, lots + move, LIQUIDATION)
 
 
-def _price_slice(account: AccountState, valuation: Valuation, equity: int, contract: int, move: int) -> Slice:
+def _lots_after(account: AccountState, working: dict[int, int], contract: int) -> int:
     """
-    Return the slice with its limit: the smaller of the contract's impact bound and this slice's share of equity.
+    Return the lots from which a new slice closes: what open intents leave, so that no freed requirement counts twice.
+    """
+    return account.positions[contract][0] + working.get(contract, 0)
+
+
+def _price_slice(line: Line, move: int, share: int) -> Slice:
+    """
+    Return the slice of `move` lots with its limit: the smaller of the impact bound and `share`, its part of equity.
 
     Rounded so that the account never concedes more: down to whole units, then down to whole marks per lot.
     """
-    line = valuation.lines[contract]
-    lots = account.positions[contract][0]
-    need = sum_requirement(account, valuation, LIQUIDATION)
-    share = concession_limit(equity, _freed(valuation, contract, lots, move), need)
     loss = line.price * line.loss_ppm
     impact = floor_div(abs(move) * line.notional * line.terms.impact_ppm * loss, PPM * PPM * PRICE_SCALE)
     concession = min(share, impact)
     per_lot = floor_div(concession * PPM * PRICE_SCALE, loss * abs(move))
     limit = line.mark - per_lot if move < 0 else line.mark + per_lot
-    return Slice(contract, move, limit, concession)
+    return Slice(line.terms.id, move, limit, concession)
 
 
 def _total_concession(account: AccountState, after: AccountState, valuation: Valuation, equity: int) -> int:
