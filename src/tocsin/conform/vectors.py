@@ -2,10 +2,13 @@
 Load vector files and check their form before anything runs.
 
 Two forms are known: `{meta, param_sets, vectors[]}` with engine and mechanism per vector, and `{about, vectors[]}` with
-an id instead of an engine. Files of venue records (`{what, records[]}`) are listed, not run.
+an id instead of an engine. Of venue records (`{what, records[]}`) those of a known model become cases, the others are
+listed. A file may be compressed (`.json.gz`).
 """
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +16,7 @@ from typing import Any, cast
 
 import msgspec
 
+from tocsin.conform.records import read_record
 from tocsin.core.errors import DataError
 
 _FILE_BYTES_MAX = 64 * 1024 * 1024
@@ -74,10 +78,10 @@ def _brief(value: Any) -> str:
 def _load_file(path: Path) -> list[Case]:
     name = str(path)
     try:
-        with path.open("rb") as file:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             data = file.read(_FILE_BYTES_MAX + 1)
-    except OSError as error:
-        raise DataError(f"{name}: cannot be read: {error.strerror or error}") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > _FILE_BYTES_MAX:
         raise DataError(f"{name}: file must be at most {_FILE_BYTES_MAX} bytes")
     root = _parse(name, data)
@@ -170,7 +174,12 @@ def _list_records(path: Path, records: list[Any]) -> list[Case]:
     for index, raw in enumerate(records):
         record = cast("dict[str, Any]", raw) if isinstance(raw, dict) else {}
         venue, kind = str(record.get("venue", "venue")), str(record.get("kind", path.stem))
-        reason = "a venue's record, not a case of a mechanism"
-        name = str(record.get("id", ""))
-        out.append(Case(path.name, index, name, venue, kind, record, None, unrunnable=reason))
+        name, source = str(record.get("id", "")), str(record.get("source", ""))
+        held = read_record(record, f"{path}: records[{index}]")
+        if held is None:
+            reason = "a venue's record, not a case of a mechanism"
+            out.append(Case(path.name, index, name, venue, kind, record, None, unrunnable=reason))
+            continue
+        engine, mechanism, inputs, expected, reason = held
+        out.append(Case(path.name, index, name, engine, mechanism, inputs, expected, source=source, unrunnable=reason))
     return out

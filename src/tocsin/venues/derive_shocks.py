@@ -152,11 +152,13 @@ def skew_factor(shock: Shock, log_strike: float, root: float, terms: SkewTerms) 
     cap = terms.linear_cap + terms.linear_slope * root if linear else terms.abs_cap + terms.abs_slope * root
     width = max(terms.width_floor, terms.width_scale * (terms.width_static + terms.width_slope * root) * root)
     distance = log_strike if linear else abs(log_strike)
-    if not width:
+    if width:
+        tilt = distance * cap / width
+    else:
         # The cap is reached at once, on whichever side of the forward the strike is.
-        return max(0.0, 1.0 + math.copysign(cap, distance * cap)) if distance else 1.0
-    tilt = distance * cap / width
-    return max(0.0, 1.0 + min(abs(cap), max(-abs(cap), tilt)))
+        tilt = math.copysign(math.inf, distance * cap) if distance * cap else 0.0
+    # A negative cap bounds from one side only: the venue's rule clips by the side of the strike.
+    return max(0.0, 1.0 + (min(tilt, cap) if distance >= 0.0 else max(tilt, -cap)))
 
 
 def shock_volatilities(group: Group, shock: Shock, terms: PortfolioTerms) -> list[float]:
