@@ -38,8 +38,8 @@ def contracts(draw, ident, asset, *, kind, costs=False, first_min=0):
     mark_cap = draw(st.sampled_from((10**6, 10**8, 2**32 // 7)))
     most = NOTIONAL_MAX * min(PPM, PPM * PPM // PRICE_CAPS[asset]) // PPM // mark_cap
     position_cap = draw(st.integers(100, min(2**20, most)))
-    impact = draw(st.integers(0, first_min * 2 // 5)) if costs else 0
-    fee = draw(st.integers(0, first_min * 2 // 5)) if costs else 0
+    impact = draw(st.integers(0, first_min // 5)) if costs else 0
+    fee = draw(st.integers(0, first_min // 5)) if costs else 0
     return t.ContractTerms(
         ident,
         f"C{ident}",
