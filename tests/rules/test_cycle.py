@@ -323,6 +323,13 @@ def test_cy_021_cy_022_and_cy_024_are_told_in_stories(side: int) -> None:
     world.cut()
     world.cut()  # taken over with its intent
     assert world.lots(1) == 0
+    # Beyond the mark cap not even an intent's fill is booked where it belongs: both sides are errors.
+    world.trade(1, -1, price=1_000_001, intent=grant.intent)
+    world.cut()
+    assert [(e.account, e.fields["to"]) for e in world.results[-1].events if e.kind == "unbooked"] in (
+        [(1, "error"), (9, "error")],
+        [(9, "error"), (1, "error")],
+    )
     world.trade(1, -abs(grant.lots) - 2, price=world.against(20_000), intent=grant.intent)
     world.cut()
     parts = [(side * e.fields["lots"], e.fields["to"]) for e in world.results[-1].events if e.kind == "unbooked"]
