@@ -95,7 +95,8 @@ def is_liquidatable(account: Account, pairs: Mapping[str, Pair]) -> bool:
     """
     Return True if equity is strictly below maintenance margin; never without a position.
     """
-    return account.equity(pairs) < account.maintenance(pairs)
+    held = any(p.size for p in account.positions.values())
+    return held and account.equity(pairs) < account.maintenance(pairs)
 
 
 def deficit(equity: int, maintenance: int, buffer: int = 0) -> int:
