@@ -111,13 +111,15 @@ def compute_portfolio_margin(portfolio: Portfolio, terms: PortfolioTerms) -> Por
     oracle = _oracle_charge(portfolio, terms)
     c = terms.contingency
     initial_factor = terms.loss.initial_factor + c.peg_factor * max(0.0, c.peg_threshold - portfolio.stable_price)
-    if not math.isfinite(value + worst + oracle):
-        raise DataError("sizes, cash and accrued amounts must be finite numbers; the margin is not")
     charged = value + perp.maintenance + collateral.maintenance + option.maintenance
     extra = perp.initial_extra + collateral.initial_extra + option.initial_extra + oracle
+    initial = charged + worst * initial_factor + extra
+    maintenance = charged + worst * terms.loss.maintenance_factor
+    if not (math.isfinite(initial) and math.isfinite(maintenance)):
+        raise DataError("sizes, cash, haircuts and accrued amounts must be finite numbers; the margin is not")
     return PortfolioMargin(
-        initial_margin=charged + worst * initial_factor + extra,
-        maintenance_margin=charged + worst * terms.loss.maintenance_factor,
+        initial_margin=initial,
+        maintenance_margin=maintenance,
         mark_to_market=value,
         worst_loss=worst,
         worst_scenario=_name_scenario(terms.scenarios[name]) if name < len(losses) else "basis",
@@ -208,20 +210,22 @@ def _oracle_charge(portfolio: Portfolio, terms: PortfolioTerms) -> float:
     rate and volatility, collateral on spot and its own. Confidence of the stable asset plays no part.
     """
     c = terms.contingency
-    moving = min(portfolio.spot_confidence, portfolio.perp_confidence) if portfolio.perps else portfolio.spot_confidence
+    shared = (portfolio.spot_confidence, portfolio.perp_confidence) if portfolio.perps else (portfolio.spot_confidence,)
 
-    def charge(confidence: float, notional: float) -> float:
-        if not 0.0 <= confidence <= 1.0:
-            raise DataError(f"confidence must be between 0 and 1, was {confidence!r}")
-        return (1.0 - confidence) * c.confidence_factor * notional if confidence < c.confidence_threshold else 0.0
+    def charge(notional: float, *confidences: float) -> float:
+        for confidence in confidences:
+            if not 0.0 <= confidence <= 1.0:
+                raise DataError(f"confidence must be between 0 and 1, was {confidence!r}")
+        least = min(confidences)
+        return (1.0 - least) * c.confidence_factor * notional if least < c.confidence_threshold else 0.0
 
-    total = charge(moving, abs(portfolio.perps) * portfolio.spot)
+    total = charge(abs(portfolio.perps) * portfolio.spot, *shared)
     for expiry in portfolio.expiries:
-        own = min(expiry.forward_confidence, expiry.rate_confidence, expiry.volatility_confidence)
+        own = (expiry.forward_confidence, expiry.rate_confidence, expiry.volatility_confidence)
         size = sum(abs(o.size) for o in portfolio.options if o.seconds_to_expiry == expiry.seconds)
-        total += charge(min(moving, own), size * portfolio.spot)
+        total += charge(size * portfolio.spot, *shared, *own)
     for value, asset in zip(_dollars(portfolio, portfolio.collaterals), portfolio.collaterals, strict=True):
-        total += charge(min(portfolio.spot_confidence, asset.confidence), value)
+        total += charge(value, portfolio.spot_confidence, asset.confidence)
     return -total
 
 

@@ -96,8 +96,8 @@ def _prepare(expiry: Expiry, legs: tuple[Leg, ...], terms: LossTerms) -> Group:
     """
     years = expiry.seconds / YEAR_S
     rate = max(0.0, expiry.rate)
-    if not rate * years < _EXPONENT_MAX:
-        raise DataError(f"expiry.rate x years must be below {_EXPONENT_MAX:g}, was {rate!r} x {years!r}")
+    if not (math.isfinite(expiry.rate) and rate * years < _EXPONENT_MAX):
+        raise DataError(f"expiry.rate x years must be below {_EXPONENT_MAX:g}, was {expiry.rate!r} x {years!r}")
     discount = math.exp(-rate * years)
     long = terms.long_static * math.exp(-years * (rate * terms.long_rate_mult + terms.long_rate_add))
     exponent = years * (rate * terms.short_rate_mult + terms.short_rate_add)

@@ -213,9 +213,10 @@ def _oracle_charge(market: Market, terms: StandardTerms) -> float:
     """
 
     def charge(size: float, *confidences: float) -> float:
+        for confidence in confidences:
+            if not 0.0 <= confidence <= 1.0:
+                raise DataError(f"confidence must be between 0 and 1, was {confidence!r}")
         least = min(confidences)
-        if not (least >= 0.0 and max(confidences) <= 1.0):
-            raise DataError(f"confidence must be between 0 and 1, was {confidences!r}")
         return size * market.spot * (1.0 - least) * terms.oracle_factor if least < terms.oracle_threshold else 0.0
 
     total = charge(abs(market.perps), market.spot_confidence, market.perp_confidence)
