@@ -2,7 +2,10 @@
 `tocsin replay`, `verify`, `why`: what they print, what they answer to bad input, how they end.
 """
 
+import importlib.util
 import json
+import re
+import shlex
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -290,6 +293,48 @@ def test_replay_of_a_forged_journal_points_to_verify(tmp_path: Path, capsys: pyt
     assert app.main(["replay", path]) == Exit.DATA
     assert "cycle 12: the journal says root 0000" in (err := capsys.readouterr().err)
     assert "`tocsin verify` names the first difference" in err
+
+
+# ---- the guides -------------------------------------------------------------------------------------------
+
+GUIDES = Path(__file__).parents[2] / "docs" / "how-to"
+HEX = re.compile(r"\b[0-9a-f]{64}\b")
+
+
+def write_examples(folder: Path) -> str:
+    """Write the journals that the guides speak of and return the last root of the small one."""
+    spec = importlib.util.spec_from_file_location("small_journal", GUIDES.parents[1] / "examples" / "small_journal.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    root = module.write_small_journal(folder / "small.journal")
+
+    def edit(number, cycle):
+        for i, data in enumerate(cycle.commands):
+            command = cm.decode_command(data)
+            if isinstance(command, cm.Deposit) and (number, command.account) == (2, 1):
+                cycle.commands[i] = cm.encode_command(replace(command, amount=command.amount + 1))
+
+    keep(forge(RealDisk(folder / "small.journal"), edit), folder / "forged.journal")
+    return root.hex()
+
+
+@pytest.mark.parametrize("guide", ["verify-a-journal.md", "explain-an-account.md"])
+def test_the_guides_show_what_is_printed(
+    guide: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every command of a guide prints what the guide shows; roots and heads stand for any."""
+    root = write_examples(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    text = (GUIDES / guide).read_text("utf-8")
+    blocks = re.findall(r"^```console\n\$ (.*?)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert blocks
+    for command, shown in blocks:
+        if not command.startswith("tocsin "):
+            continue
+        code = app.main(shlex.split(HEX.sub(root, command))[1:])
+        assert code == (Exit.FINDING if "forged" in command else Exit.OK)
+        assert HEX.sub("HEX", capsys.readouterr().out).rstrip("\n") == HEX.sub("HEX", shown).rstrip("\n")
 
 
 # ---- a terminal -------------------------------------------------------------------------------------------

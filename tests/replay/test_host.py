@@ -56,7 +56,7 @@ def test_replay_equals_live_for_any_number_of_shards(shards: int) -> None:
 
 
 def test_replay_gives_the_events_of_the_live_run() -> None:
-    """JN-057: events are not stored; recomputed they are the same, in the same order."""
+    """JN-044, JN-057: events are not stored; recomputed they are the same, in the same order."""
     world = rich_world()
     lines: list[str] = []
     seen: list[tuple[int, int]] = []

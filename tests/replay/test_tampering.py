@@ -4,18 +4,20 @@ Forged journals, checksums and chain rebuilt: each change is refused by `verify`
 
 import pytest
 
-from tests.helpers.hosts import forge, read_all, replace, rich_disk, rich_world, write_all
+from tests.helpers.hosts import forge, read_all, replace, rich_disk, rich_world, write_all, write_journal
 from tests.helpers.journals import rewrite
 from tests.helpers.worlds import LINEAR, MINUTE, USDT, small_sheet
 from tocsin.core.codec import encode
 from tocsin.core.errors import JournalError
 from tocsin.core.ids import bucket_of
 from tocsin.engine import commands as cm
+from tocsin.engine.engine import Engine
 from tocsin.engine.messages import CloseLots, Debit, Grant, Release
 from tocsin.journal.frames import Record
 from tocsin.journal.host import EmbeddedHost
 from tocsin.journal.records import Genesis, RecordKind, read_genesis
 from tocsin.journal.simdisk import SimDisk
+from tocsin.journal.snapshot import latest_snapshot, write_snapshot
 from tocsin.journal.verify import HOUSE, RECORDS, verify
 from tocsin.sheet.terms import decode_sheet, encode_sheet
 
@@ -522,6 +524,22 @@ def test_a_difference_is_told_even_if_the_root_was_met() -> None:
     disk = forge(rich_disk(), on(20, lambda c: setattr(c, "close", replace(c.close, root=bytes(32)))))
     found = verify(disk, root=rich_world().results[11].root)
     assert not found.ok and found.root_cycle == 12 and found.difference.cycle == 20
+
+
+@pytest.mark.parametrize("shards", [1, 2, 7])
+def test_neither_snapshots_nor_shards_enter_a_check(shards: int) -> None:
+    """JN-056: a forged snapshot, right in hash and chain head, misleads a host and no check."""
+    world = rich_world()
+    disk = write_journal(world.log, world.first_sheet, world.start_ns, shards=shards, snapshot_every=20)
+    good = latest_snapshot(disk).snapshot
+    host = Engine.restore(good.payload)
+    host.house.state.vault = {asset: units + 1 for asset, units in host.house.state.vault.items()}
+    write_snapshot(disk, good.cycle, good.record_number, good.chain_head, host.snapshot())
+    for again in (1, shards + 1):
+        assert verify(disk, shards=again).root == world.results[-1].root
+        assert verify(disk, shards=again).ok
+    with pytest.raises(JournalError, match="cycle 41 cannot be recomputed"):
+        EmbeddedHost.open(disk)
 
 
 # ---- interrupted ------------------------------------------------------------------------------------------

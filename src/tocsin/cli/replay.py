@@ -46,6 +46,6 @@ def replay(journal: Path, /, *, events: bool = False, shards: int = 1, json: boo
     rows = [(kind.replace("_", " "), f"{n:,}") for kind, n in found.counts.items()]
     first, last = format_moment(found.first_ns), format_moment(found.last_ns)
     print(f"{journal}: {found.cycles:,} cycles, {first} to {last}")
-    print_table("", [("event", "left"), ("number", "right")], rows)
+    print_table("events by kind", [("event", "left"), ("number", "right")], rows)
     print(f"root {found.root.hex()}")
     return Exit.OK

@@ -52,9 +52,9 @@ def why(journal: Path, account: int, /, *, cycle: int | None = None, last: int =
 
     for line in write_steps(steps):
         print(line)
-    shown = (
-        f"{len(steps):,} steps" if len(steps) == len(found.steps) else f"{len(steps):,} of {len(found.steps):,} steps"
-    )
+    shown = f"{len(steps):,} {'step' if len(steps) == 1 else 'steps'}"
+    if len(steps) < len(found.steps):
+        shown += f" of {len(found.steps):,}"
     print(f"account {found.account}: {shown} in {found.cycles:,} cycles. Bucket {found.bucket} was replayed alone;")
     print(f"{found.roots_met:,} of its roots were met. Amounts without a symbol are in the valuation unit.")
     return Exit.OK
