@@ -148,6 +148,7 @@ def test_bounds_and_refusals_are_shown_as_text() -> None:
         ("505/1", Fraction(505)),
         ("1e-6", Fraction(1, 10**6)),
         (".5", Fraction(1, 2)),
+        ("u64::MAX", Fraction(2**64 - 1)),
         (True, None),
         ("1/0", None),
         ("NaN", None),

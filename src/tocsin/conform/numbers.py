@@ -1,7 +1,8 @@
 """
 Read and print the numbers of vector files exactly.
 
-A number is an integer, a JSON decimal, a decimal string, or a fraction as text (`"505/1"`).
+A number is an integer, a JSON decimal, a decimal string, a fraction as text (`"505/1"`), or a machine's limit by its
+name (`"u64::MAX"`).
 """
 
 import re
@@ -13,6 +14,7 @@ from tocsin.core.errors import DataError
 
 _TEXT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?|[+-]?\d+/\d+")
 _DIGITS_MAX = 400
+_LIMITS = {f"u{bits}::max": 2**bits - 1 for bits in (32, 64, 128)}
 
 
 class InputError(DataError):
@@ -35,6 +37,8 @@ def parse_number(value: Any) -> Fraction | None:
         return parse_number(repr(value))
     if isinstance(value, str):
         text = value.strip().replace("_", "")
+        if text.lower() in _LIMITS:
+            return Fraction(_LIMITS[text.lower()])
         if len(text) <= _DIGITS_MAX and _TEXT.fullmatch(text):
             try:
                 return Fraction(text)

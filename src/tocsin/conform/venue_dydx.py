@@ -18,6 +18,7 @@ from tocsin.venues import VenueRefusal, dydx
 _RESOLUTIONS = {"BTC": -8, "ETH": -9}
 _INITIAL, _MAINTENANCE = Fraction(1, 5), Fraction(1, 10)
 _WORDS = re.compile(r"\s*(long|short)\s+([0-9./]+)\s*(\w*)\s*", re.IGNORECASE)
+_BETWEEN_WORDS = re.compile(r",|\+|\band\b", re.IGNORECASE)
 
 
 def _resolution(asset: str, given: Inputs) -> int:
@@ -52,15 +53,20 @@ def _whole(field: str, number: Fraction) -> int:
     return number.numerator
 
 
-def _account(inputs: Inputs, given: Inputs) -> dydx.Account:
+def _account(inputs: Inputs, given: Inputs) -> tuple[dydx.Account, list[str]]:
+    """
+    Return an account and the asset of each of its positions.
+    """
     positions: list[dydx.Position] = []
+    assets: list[str] = []
     if given.has("positions"):
         for leg in given.objects("positions"):
             asset = str(leg.raw("asset", ""))
             price = leg.number("price_usd") if leg.has("price_usd") else _oracle(inputs, asset)
             positions.append(_position(inputs, leg, asset, leg.whole("quantums"), price))
-    if given.has("side"):
-        match = _WORDS.fullmatch(str(given.raw("side")))
+            assets.append(asset.upper())
+    for words in _BETWEEN_WORDS.split(str(given.raw("side"))) if given.has("side") else []:
+        match = _WORDS.fullmatch(words)
         if match is None:
             raise InputError(f"side must be like `short 1 BTC`, was {given.raw('side')!r}")
         side, size, asset = match.groups()
@@ -68,7 +74,8 @@ def _account(inputs: Inputs, given: Inputs) -> dydx.Account:
         quantums = _whole("side", need_number("side", size) * scale)
         signed = quantums if side.lower() == "long" else -quantums
         positions.append(_position(inputs, given, asset, signed, _oracle(inputs, asset)))
-    return dydx.Account(_whole("usdc in quote quantums", given.number("usdc") * PPM), tuple(positions))
+        assets.append(asset.upper())
+    return dydx.Account(_whole("usdc in quote quantums", given.number("usdc", 0) * PPM), tuple(positions)), assets
 
 
 def _oracle(inputs: Inputs, asset: str) -> Fraction:
@@ -95,7 +102,7 @@ def run_fillable(inputs: Inputs) -> dict[str, Any]:
     """
     Compute the fillable price, an exact fraction of quote quantums per base quantum.
     """
-    account = _account(inputs, inputs)
+    account, _ = _account(inputs, inputs)
     index = _index(inputs, "close_index", len(account.positions))
     spread = "spread_to_maintenance_ratio"
     price = dydx.fillable_price(
@@ -153,10 +160,13 @@ def run_deleverage(inputs: Inputs) -> dict[str, Any]:
     A rejected deleveraging changes nothing; its outputs are undefined with the reason.
     """
     names = ("liquidated", "offsetting")
-    accounts = [_account(inputs, inputs.object(name)) for name in names]
-    first, second = (
-        _index(inputs, f"{name}_index", len(account.positions)) for name, account in zip(names, accounts, strict=True)
-    )
+    read = [_account(inputs, inputs.object(name)) for name in names]
+    accounts = [account for account, _ in read]
+    first = _index(inputs, "liquidated_index", len(accounts[0].positions))
+    same = [i for i, asset in enumerate(read[1][1]) if asset == read[0][1][first]]
+    if not same:
+        raise InputError(f"inputs.offsetting must hold a position in {read[0][1][first]}")
+    second = same[0]
     held = accounts[0].positions[first].quantums
     size = min(abs(held), abs(accounts[1].positions[second].quantums))
     delta = inputs.whole("delta_quantums", -size if held > 0 else size)

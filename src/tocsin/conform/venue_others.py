@@ -124,7 +124,8 @@ def run_haircut(inputs: Inputs) -> dict[str, Any]:
     )
     effective = [max(Fraction(0), p) * haircut // 1 for p in profits]
     keys = [key for key, _ in pairs]
-    named = effective if keys == list(range(len(keys))) else dict(zip(map(str, keys), effective, strict=True))
+    listed = isinstance(inputs.raw(name), list) and keys == list(range(len(keys)))
+    named = effective if listed else dict(zip(map(str, keys), effective, strict=True))
     return {"h": haircut, "effective": named}
 
 

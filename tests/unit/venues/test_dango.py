@@ -97,13 +97,13 @@ def test_who_gains_most_per_unit_is_deleveraged_first() -> None:
 
 
 def test_two_insolvent_legs_the_first_takes_the_whole_shortfall() -> None:
-    held = account(7_065 * ONE, eth=(10 * ONE, 2_000 * ONE), btc=(ONE, 50_000 * ONE))
+    held = account(7_165 * ONE, eth=(10 * ONE, 2_000 * ONE), btc=(ONE, 50_000 * ONE))
     others = {"eth": [other(10 * ONE, 2_000 * ONE)], "btc": [other(ONE, 50_000 * ONE)]}
     done = dango.liquidate(held, PAIRS, {}, others, fee_rate=1_000)
-    assert (done.equity, done.maintenance) == (-935 * ONE, 3_100 * ONE)
-    assert [(leg.pair, leg.bankruptcy_price) for leg in done.legs] == [("btc", 44_935 * ONE), ("eth", 1_800 * ONE)]
+    assert (done.equity, done.maintenance) == (-835 * ONE, 3_100 * ONE)
+    assert [(leg.pair, leg.bankruptcy_price) for leg in done.legs] == [("btc", 44_835 * ONE), ("eth", 1_800 * ONE)]
     assert (held.margin, done.fee, done.bad_debt) == (0, 0, 0)
-    assert [t.profit for leg in done.legs for t in leg.takes] == [5_065 * ONE, 2_000 * ONE]
+    assert [t.profit for leg in done.legs for t in leg.takes] == [5_165 * ONE, 2_000 * ONE]
 
 
 def test_a_fee_never_takes_more_than_the_equity_left() -> None:

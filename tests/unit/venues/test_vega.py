@@ -131,8 +131,8 @@ def test_a_model_outside_its_range_is_refused(change: dict[str, float]) -> None:
         ("1590", None, None, "0.16"),
         ("1590", "-0.05", "0.05", "0.16"),
         ("1700", "-0.05", "0.05", "20"),
-        ("1500", "-0.05", "0.05", "-20"),
-        ("1500", "-0.05", None, "0.16"),
+        ("1400", "-0.05", "0.05", "-120"),
+        ("1400", "-0.05", None, "0.16"),
     ],
 )
 def test_funding_is_clamped(futures: str, lower: str | None, upper: str | None, payment: str) -> None:
