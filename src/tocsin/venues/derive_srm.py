@@ -112,7 +112,9 @@ def _check(name: str, market: Market) -> None:
     for option in market.options:
         need_positive(f"strike of an option on {name}", option.strike)
         need_positive(f"forward of an option on {name}", option.forward)
-        if not (option.seconds_to_expiry >= 0.0 and 0.0 <= option.volatility < math.inf):
+        if not math.isfinite(option.size):
+            raise DataError(f"size of an option on {name} must be a finite number, was {option.size!r}")
+        if not (0.0 <= option.seconds_to_expiry < math.inf and 0.0 <= option.volatility < math.inf):
             raise DataError(
                 f"time and volatility of an option on {name} must be at least 0, were {option.seconds_to_expiry!r} "
                 f"and {option.volatility!r}"
