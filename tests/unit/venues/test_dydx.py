@@ -40,7 +40,7 @@ POSITIONS = st.builds(
 
 @pytest.mark.parametrize(
     ("quantums", "net", "initial", "maintenance"),
-    [(3, 5, 2, 1), (-3, -5, 2, 1), (1, 1, 1, 1), (0, 0, 0, 0)],
+    [(3, 5, 2, 1), (-3, -5, 2, 1), (1, 1, 1, 1), (-1, -1, 1, 1), (0, 0, 0, 0)],
 )
 def test_values_are_cut_and_requirements_rounded_up(quantums: int, net: int, initial: int, maintenance: int) -> None:
     # 3 x 5/3 would be 5 exactly; 1 x 5/3 is cut to 1. A fifth of 5 is 1, of 1 is 0.2: up to 1; 3/10 of 5 is 1.5: up.
@@ -217,6 +217,13 @@ def test_deleveraging_at_the_bankruptcy_price_mirrored(
     assert done.offsetting == account(after * DOLLAR) and done.liquidated == account(0)
 
 
+def test_two_on_one_side_cannot_close_each_other() -> None:
+    # One that holds the same side, one that holds less than is closed.
+    for size in (BTC, -BTC // 4):
+        with pytest.raises(VenueRefusal, match=f"not valid for a position of {size}"):
+            dydx.deleverage(account(-60_000 * DOLLAR, btc(BTC)), account(10**12, btc(size)), -BTC // 2)
+
+
 def test_final_settlement_closes_at_the_oracle_price() -> None:
     done = dydx.deleverage(
         account(60_000 * DOLLAR, btc(-BTC)), account(-40_000 * DOLLAR, btc(BTC)), BTC // 2, at_oracle=True
@@ -228,7 +235,7 @@ def test_final_settlement_closes_at_the_oracle_price() -> None:
     ("old", "new", "allowed"),
     [
         ((5, 20, 10), (20, 20, 10), True),
-        ((5, 20, 10), (5, 20, 11), False),
+        ((5, 20, 10), (6, 30, 11), False),
         ((5, 20, 10), (4, 10, 8), True),
         ((5, 20, 10), (4, 18, 9), False),
         ((-5, 20, 10), (-4, 18, 8), True),

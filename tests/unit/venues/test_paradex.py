@@ -46,6 +46,12 @@ def test_the_share_is_the_smallest_that_is_enough(value: int, requirement: int, 
     assert share in (*(row.share for row in table), 1)
 
 
+def test_a_ratio_at_the_target_is_not_under_it() -> None:
+    # A fifth closed leaves 72 of 90 against 80: exactly 0.9.
+    share, table = paradex.choose_share(Fraction(89), Fraction(90), step=FIFTH, target=TARGET)
+    assert (table[0].ratio, share) == (TARGET, Fraction(2, 5))
+
+
 @pytest.mark.parametrize("step", ["0", "-0.2", "1.1", "0.00001"])
 def test_a_step_that_is_no_share_is_refused(step: str) -> None:
     with pytest.raises(VenueRefusal, match="share_multiple must be"):
