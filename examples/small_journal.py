@@ -62,9 +62,7 @@ def write_small_journal(folder: Path) -> bytes:
         assert not isinstance(answer, Refused), answer
 
     def publish(mark: int) -> None:
-        send(
-            cm.SetMarks, contract=(PERP,), mark=(mark,), funding=(0,), grade=(0,), asset=(USDT,), price=(1_000_000,)
-        )
+        send(cm.SetMarks, contract=(PERP,), mark=(mark,), funding=(0,), grade=(0,), asset=(USDT,), price=(1_000_000,))
 
     def cut(second: int) -> bytes:
         return host.cut(START + second * SECOND).root

@@ -21,6 +21,7 @@ from tocsin.core.ids import bucket_of
 from tocsin.engine import commands as cm
 from tocsin.journal.disk import RealDisk
 from tocsin.journal.host import EmbeddedHost
+from tocsin.journal.proof import proof_value, prove_account
 
 SEGMENT = "journal-00000000.seg"
 
@@ -316,6 +317,8 @@ def write_examples(folder: Path) -> str:
                 cycle.commands[i] = cm.encode_command(replace(command, amount=command.amount + 1))
 
     keep(forge(RealDisk(folder / "small.journal"), edit), folder / "forged.journal")
+    proven = prove_account(RealDisk(folder / "small.journal"), 1)
+    (folder / "proof.json").write_text(json.dumps(proof_value(proven)))
     return root.hex()
 
 

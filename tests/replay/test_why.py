@@ -5,18 +5,20 @@
 import pytest
 
 from tests.helpers.hosts import forge, replace, rich_disk, rich_world, wild_world, write_journal
-from tests.helpers.worlds import MINUTE, Driver
+from tests.helpers.worlds import BTC, MINUTE, Driver, small_sheet
 from tocsin.core.errors import DataError, JournalError
 from tocsin.core.ids import bucket_of
 from tocsin.engine import commands as cm
 from tocsin.engine.engine import Engine
 from tocsin.engine.shard import Shard
+from tocsin.engine.sums import sum_balances
 from tocsin.engine.why import Witness
 from tocsin.journal.why import explain
 from tocsin.margin.levels import assess
 from tocsin.margin.requirement import SCALE
-from tocsin.margin.state import Level
-from tocsin.margin.valuation import EQUITY_SCALE
+from tocsin.margin.state import AccountState, Level
+from tocsin.margin.valuation import EQUITY_SCALE, Valuation, compute_equity
+from tocsin.sheet.marks import Marks
 
 
 def every_step():
@@ -204,3 +206,16 @@ def test_a_forged_journal_explains_nothing() -> None:
         explain(forge(rich_disk(), other_deposit), account)
     with pytest.raises(JournalError, match=r"cycle 5: a journaled command is refused .R-1004"):
         explain(forge(rich_disk(), twice), account)
+
+
+@pytest.mark.parametrize("units", [7_000_000, -7_000_000])
+def test_an_asset_without_a_price(units: int) -> None:
+    """WY-004: worth nothing while owned, its cap while owed, with the price shown that counts."""
+    sheet = small_sheet()
+    valuation = Valuation(sheet, Marks({}, {}))
+    account = AccountState(1, 1, cash={BTC: units})
+    (balance,) = sum_balances(account, valuation)
+    cap = next(a.price_cap for a in sheet.assets if a.id == BTC)
+    assert balance.price == (0 if units > 0 else cap)
+    assert balance.value // EQUITY_SCALE == compute_equity(account, valuation)
+    assert sum(p.units * p.weight_ppm for p in balance.parts) * balance.price == balance.value

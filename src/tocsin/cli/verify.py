@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     from tocsin.journal.verify import Difference, Verified
 
 
-def verify(journal: Path, /, *, root: str | None = None, shards: int = 1, json: bool = False) -> int:
+def verify(
+    journal: Path | None = None,
+    /,
+    *,
+    root: str | None = None,
+    proof: Path | None = None,
+    shards: int = 1,
+    json: bool = False,
+) -> int:
     """
     Recompute a journal from nothing; name cycle and bucket of the first difference.
 
@@ -25,6 +33,8 @@ def verify(journal: Path, /, *, root: str | None = None, shards: int = 1, json: 
     root:
         A state root known from elsewhere, 64 hexadecimal digits: some cycle must have it. Without it, a journal that
         was made anew as a whole cannot be told from the original.
+    proof:
+        Check, instead of a journal, a proof made with `tocsin why JOURNAL ACCOUNT --proof` against `--root`.
     shards:
         How many shards to recompute with, 1 to 4096; the result is the same.
     json:
@@ -34,6 +44,12 @@ def verify(journal: Path, /, *, root: str | None = None, shards: int = 1, json: 
 
     check_shards(shards)
     wanted = None if root is None else parse_root(root)
+    if proof is not None:
+        if journal is not None or wanted is None:
+            raise UsageError("--proof needs --root, a root known from elsewhere, and no JOURNAL")
+        return _check_proof(proof, wanted, json=json)
+    if journal is None:
+        raise UsageError("JOURNAL must be the folder of a journal, was missing")
     disk = find_journal(journal)
     with show_reading(f"verify {journal}", unit="records") as report:
         found = verify_journal(disk, root=wanted, shards=shards, progress=report)
@@ -123,3 +139,24 @@ def _verdict(found: "Verified") -> list[str]:
     if found.root_cycle < found.cycles:
         out.append(f"    The root vouches for cycles 1 to {found.root_cycle}; later ones agree with themselves only.")
     return out
+
+
+def _check_proof(path: Path, root: bytes, *, json: bool) -> int:
+    """
+    Check a proof and show what it proves; only a genuine leaf is read.
+    """
+    from tocsin.engine.ledger import verify_inclusion
+    from tocsin.journal.proof import read_proof
+    from tocsin.views.leaf_text import describe_leaf, leaf_value
+
+    found = read_proof(path.read_bytes())
+    ok = verify_inclusion(found, root)
+    if json:
+        print_json({"ok": ok, "root": root.hex(), "account": leaf_value(found) if ok else None})
+    elif ok:
+        for line in describe_leaf(found):
+            print(line)
+        print(f"OK: this is part of the state with root {root.hex()}")
+    else:
+        print(f"NOT PROVEN: this is not part of the state with root {root.hex()}")
+    return Exit.OK if ok else Exit.FINDING
