@@ -122,7 +122,7 @@ def _time_value(small: float, big: float, deviation: float) -> float:
         value = small * between - (big - small) * normal_cdf(low)
     else:
         value = small * normal_cdf(high) - big * normal_cdf(low)
-    return min(max(value, 0.0), small)
+    return max(value, 0.0)
 
 
 def _log_ratio(a: float, b: float) -> float:

@@ -175,6 +175,11 @@ def test_swapping_forward_and_strike_turns_a_call_into_a_put(
     assert price_option(strike, forward, years, volatility, call=False) == call
 
 
+def test_the_last_digit_of_a_far_wing_is_never_below_0() -> None:
+    # Found by search: the two products differ by less than the smallest float, the wrong way round.
+    assert price_option(21.094496238257083, 21.11745886430022, 1.0, 2.834389310236251e-05, call=True) == 0.0
+
+
 @pytest.mark.parametrize(
     ("forward", "strike", "years", "volatility", "call", "put"),
     [

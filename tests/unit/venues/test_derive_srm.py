@@ -168,6 +168,12 @@ def test_a_mixed_account_by_hand() -> None:
     assert m.mark_to_market == pytest.approx(100 - 60 + 20 + 1_500)
 
 
+def test_the_initial_margin_scales_the_base_asset_again() -> None:
+    live = TERMS._replace(base_factor=0.8, base_initial_scale=0.9375)
+    m = compute_standard_margin(0.0, {"ETH": Market(spot=SPOT, base=2.0)}, {"ETH": live})
+    assert (m.maintenance.margin, m.initial.margin) == (2_400.0, 2_250.0)
+
+
 def test_a_depeg_charges_perpetuals_and_short_options() -> None:
     sold, bought = option(-2.0, 1_500.0), option(5.0, 1_500.0)
     m = margin_of(sold, bought, perps=-1.0, perp_price=SPOT, base=7.0, stable_price=0.88)
