@@ -30,9 +30,9 @@ OHLC = ("open", "high", "low", "close")
 def load_bars(folder: Path, name: str) -> pl.DataFrame:
     """Return a table of bars with plain text symbols and UTC times."""
     table = pl.read_parquet(folder / name)
-    return table.with_columns(
-        pl.col("symbol").cast(pl.String), pl.col("time").dt.convert_time_zone("UTC")
-    ).sort("symbol", "time")
+    return table.with_columns(pl.col("symbol").cast(pl.String), pl.col("time").dt.convert_time_zone("UTC")).sort(
+        "symbol", "time"
+    )
 
 
 def between(table: pl.DataFrame, first: datetime, end: datetime) -> pl.DataFrame:
@@ -183,8 +183,7 @@ def build_tiers(folder: Path, symbols: list[str]) -> list[str]:
     for symbol in symbols:
         rows = table.filter(pl.col("symbol") == f"{symbol}/USDT:USDT")
         lines.extend(
-            f"{symbol},{round(row['min_notional'])},{round(row['mmr'] * PPM)}"
-            for row in rows.iter_rows(named=True)
+            f"{symbol},{round(row['min_notional'])},{round(row['mmr'] * PPM)}" for row in rows.iter_rows(named=True)
         )
     return lines
 

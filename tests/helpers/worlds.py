@@ -30,16 +30,16 @@ def small_sheet(**changes: object) -> t.RiskSheet:
         premium_ppm=50_000,
         stress_ppm=150_000,
     )
-    common = dict(
-        stale_half_band_ppm=50_000,
-        loadings=(200_000,),
-        own_loading=50_000,
-        gap_charge=100_000,
-        capacity_lots=200,
-        impact_ppm=5_000,
-        fee_ppm=1_000,
-        dust_lots=2,
-    )
+    common = {
+        "stale_half_band_ppm": 50_000,
+        "loadings": (200_000,),
+        "own_loading": 50_000,
+        "gap_charge": 100_000,
+        "capacity_lots": 200,
+        "impact_ppm": 5_000,
+        "fee_ppm": 1_000,
+        "dust_lots": 2,
+    }
     contracts = (
         # One lot of LINEAR is 0.001 BTC: price 100,000.00 in cents, 10 units a cent, mark 100,000,000 units.
         t.ContractTerms(
@@ -103,9 +103,7 @@ class Driver:
     An engine with a clock that only the test moves and nonces that only rise.
     """
 
-    def __init__(
-        self, sheet: t.RiskSheet | None = None, *, shards: int = 1, start_ns: int = 1_000 * MINUTE
-    ) -> None:
+    def __init__(self, sheet: t.RiskSheet | None = None, *, shards: int = 1, start_ns: int = 1_000 * MINUTE) -> None:
         self.engine = Engine(sheet or small_sheet(), start_ns, shards=shards)
         self.now = start_ns
         self.nonce = 0
@@ -156,9 +154,7 @@ class Driver:
             price=(1_000_000, price),
         )
 
-    def fill(
-        self, buyer: int, seller: int, lots: int, value: int, contract: int = LINEAR, **more: int
-    ) -> None:
+    def fill(self, buyer: int, seller: int, lots: int, value: int, contract: int = LINEAR, **more: int) -> None:
         columns = {k: (v,) for k, v in more.items()}
         self.ok(
             cm.Fills,

@@ -2,7 +2,9 @@
 Margin functions on random sheets, marks and accounts: against fractions, and the laws DESIGN 2.3 promises.
 """
 
+from fractions import Fraction
 from itertools import pairwise
+from math import floor
 
 import msgspec
 import pytest
@@ -55,7 +57,18 @@ def test_requirement_and_exit_are_the_exact_sums_rounded_up_once(world, level):
     assert compute_exit(account, valuation, level) == exact.leave(account, sheet, marks, level)
 
 
-@given(worlds())
+@st.composite
+def edges(draw):
+    """A world whose account has equity at, just below or just above a requirement or an exit."""
+    sheet, marks, account = draw(worlds(priced=True, rich=True))
+    at = draw(st.sampled_from((exact.need_exact, exact.leave)))
+    want = at(account, sheet, marks, draw(st.integers(0, 3))) + draw(st.sampled_from((-2, -1, 0, 1, 10**6)))
+    price = Fraction(marks.prices[A], 10**6)
+    account.cash[A] = account.cash.get(A, 0) + floor((want - exact.equity_exact(account, sheet, marks)) / price)
+    return sheet, marks, account
+
+
+@given(st.one_of(worlds(), edges()))
 def test_the_short_way_to_a_level_is_the_long_one(world):
     """LV-006: `compute_level` looks no further down than it must and finds what `assess` and the definition say."""
     sheet, marks, account = world
@@ -66,7 +79,20 @@ def test_the_short_way_to_a_level_is_the_long_one(world):
         assert level == assess(account, valuation).level == exact.level(account, sheet, marks, was)
 
 
-@given(worlds())
+def test_a_lower_level_may_hold_an_account_that_has_left_a_higher_one():
+    """Each level has its own hysteresis: with a wide one below, the lower level is left last."""
+    sheet = small_sheet(tiered=t.LevelFactors(*(1_000_000,) * 4), charge=t.LevelFactors(0, 0, 0, 0))
+    marks = Marks({LINEAR: Mark(10**8, 0, Grade.FRESH, 0)}, {USDT: 10**6})
+    account = AccountState(1, 1, cash={USDT: 2_100_000}, positions={LINEAR: (1, 10**8)})
+    for i in range(4):
+        wide = msgspec.structs.replace(sheet, hysteresis_ppm=tuple(100_000 * (k == i) for k in range(4)))
+        for was in Level:
+            account.level = was
+            held = Level(i + 1) if was > i else Level.CALM
+            assert compute_level(account, Valuation(wide, marks)) == held
+
+
+@given(st.one_of(worlds(), edges()))
 def test_a_level_found_is_found_again(world):
     sheet, marks, account = world
     valuation = Valuation(sheet, marks)

@@ -202,6 +202,18 @@ def test_a_forged_journal_explains_nothing() -> None:
         if number == 5:
             cycle.commands.append(cycle.commands[-1])
 
+    def without_marks(number, cycle):
+        if number == 20:
+            opened = replace(cycle.close.opened, marks=Marks({}, {}))
+            cycle.close = replace(cycle.close, opened=opened)
+
+    def bad_sheet(number, cycle):
+        if number == 20:
+            cycle.close = replace(cycle.close, opened=replace(cycle.close.opened, sheet=b"x"))
+
+    for edit in (without_marks, bad_sheet):
+        with pytest.raises(JournalError, match="cycle 20 cannot be replayed from its opening"):
+            explain(forge(rich_disk(), edit), account)
     with pytest.raises(JournalError, match=f"cycle [0-9]+, bucket {bucket}: the journal's root is not"):
         explain(forge(rich_disk(), other_deposit), account)
     with pytest.raises(JournalError, match=r"cycle 5: a journaled command is refused .R-1004"):

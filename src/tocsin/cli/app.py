@@ -22,9 +22,7 @@ from tocsin.core.errors import InvariantBroken, TocsinError
 VERBS: tuple[Callable[..., int], ...] = (demo, replay, verify, why, conform, bench)
 """Every verb, in the order of `tocsin --help`: import its function above and add it here."""
 
-_HELP = (
-    "The margin engine you can check: margin calls, liquidations and losses in exact integers, from one log."
-)
+_HELP = "The margin engine you can check: margin calls, liquidations and losses in exact integers, from one log."
 _EPILOGUE = (
     "Results go to standard output, progress and messages to standard error.\n\n"
     "Exit codes: 0 ok, 1 a finding (a check failed), 2 wrong usage, 3 wrong data, 4 a defect of Tocsin."

@@ -2,6 +2,7 @@
 `tocsin replay`: recompute a journal and show what happened.
 """
 
+import sys
 from pathlib import Path
 
 from tocsin.cli.journals import check_shards, find_journal, show_reading
@@ -29,7 +30,9 @@ def replay(journal: Path, /, *, events: bool = False, shards: int = 1, json: boo
     check_shards(shards)
     disk = find_journal(journal)
     with show_reading(f"replay {journal}", unit="records") as report:
-        found = replay_journal(disk, shards=shards, on_event=print if events else None, progress=report)
+        # Lines and a bar on one terminal would run into each other.
+        progress = None if events and sys.stdout.isatty() else report
+        found = replay_journal(disk, shards=shards, on_event=print if events else None, progress=progress)
     if events:
         return Exit.OK
     if json:

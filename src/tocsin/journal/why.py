@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tocsin.core.errors import CodecError, DataError, JournalError, Refused
+from tocsin.core.errors import CodecError, DataError, InvariantBroken, JournalError, Refused
 from tocsin.core.ids import bucket_of
 from tocsin.engine.commands import OpenAccount, decode_command
 from tocsin.engine.messages import CycleOpen, Item
@@ -114,8 +114,13 @@ class _Explainer:
         return Explanation(self._shard.account, self._bucket, done, self._roots_met, steps)
 
     def _replay(self, records: CycleRecords, opened: CycleOpen) -> Step | None:
-        items = self._stamp(records.commands, opened)
-        step, found = self._shard.trace(_only(opened, self._bucket), items)
+        try:
+            items = self._stamp(records.commands, opened)
+            step, found = self._shard.trace(_only(opened, self._bucket), items)
+        except (InvariantBroken, DataError, LookupError, ValueError) as error:
+            # An opening is taken from the journal as it stands; a forged one may not even make sense.
+            problem = f"cannot be replayed from its opening ({type(error).__name__}: {error})"
+            raise JournalError(f"cycle {opened.cycle} {problem}; {SEE_VERIFY}") from None
         close = records.close
         assert close is not None
         said = dict(zip(close.buckets, close.bucket_roots, strict=False)).get(self._bucket)

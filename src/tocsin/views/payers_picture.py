@@ -106,9 +106,7 @@ def _colour_stages(stages: Sequence[Stage]) -> list[str]:
     return out
 
 
-def _draw_names(
-    canvas: Canvas, stages: Sequence[Stage], colours: Sequence[str], top: float, width: int
-) -> None:
+def _draw_names(canvas: Canvas, stages: Sequence[Stage], colours: Sequence[str], top: float, width: int) -> None:
     canvas.text(_MARGIN, top + 19, "All losses", size=13, bold=True)
     for i, stage in enumerate(stages):
         y = top + _ROW * (i + 1)

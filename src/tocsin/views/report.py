@@ -99,9 +99,7 @@ def render_report(data: ReportData) -> str:
     but the page's own, which it names by hash. Light and dark follow the reader's setting.
     """
     digest = b64encode(sha256(_CSS.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
-    )
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
     parts = [
         "<!doctype html>",
         '<html lang="en">',

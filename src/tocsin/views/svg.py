@@ -84,8 +84,7 @@ class Canvas:
         Draw a dot with a rim of paper, so that it stands off a line.
         """
         self._parts.append(
-            f'<circle cx="{px(x)}" cy="{px(y)}" r="{px(radius)}" fill="{fill}"'
-            f' stroke="{PAPER}" stroke-width="1.5"/>'
+            f'<circle cx="{px(x)}" cy="{px(y)}" r="{px(radius)}" fill="{fill}" stroke="{PAPER}" stroke-width="1.5"/>'
         )
 
     def text(
@@ -176,9 +175,7 @@ def compute_text_width(text: str, size: float) -> float:
     Return about how wide a line of the sans-serif font is, in pixels; errs on the wide side.
     """
     narrow, wide = "iljtfr.,:;'|!() ", "mwMW@%—"
-    return size * sum(
-        0.34 if c in narrow else 0.9 if c in wide else 0.68 if c.isupper() else 0.62 for c in text
-    )
+    return size * sum(0.34 if c in narrow else 0.9 if c in wide else 0.68 if c.isupper() else 0.62 for c in text)
 
 
 def wrap(text: str, *, size: float, width: float) -> list[str]:

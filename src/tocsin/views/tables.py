@@ -32,10 +32,7 @@ def render_text(table: Table) -> str:
     Return the table as lines of equal layout, without colour, ending with a newline.
     """
     full = [row for row in table.rows if len(row) == len(table.columns)]
-    widths = [
-        max([len(heading), *(len(row[i]) for row in full)], default=0)
-        for i, heading in enumerate(table.columns)
-    ]
+    widths = [max([len(heading), *(len(row[i]) for row in full)], default=0) for i, heading in enumerate(table.columns)]
     lines = [table.title, ""] if table.title else []
     lines.append(_line(table.columns, widths))
     lines.append("  ".join("─" * width for width in widths))
@@ -54,10 +51,7 @@ def join_side_by_side(blocks: Sequence[str], *, gap: int = 4) -> str:
     height = max(map(len, split), default=0)
     out: list[str] = []
     for y in range(height):
-        cells = [
-            (lines[y] if y < len(lines) else "").ljust(width)
-            for lines, width in zip(split, widths, strict=True)
-        ]
+        cells = [(lines[y] if y < len(lines) else "").ljust(width) for lines, width in zip(split, widths, strict=True)]
         out.append((" " * gap).join(cells).rstrip())
     return "\n".join(out) + "\n"
 

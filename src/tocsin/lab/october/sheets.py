@@ -54,7 +54,7 @@ def btc_price(price_ticks: int) -> int:
 
 def build_contract(market: Market) -> ContractTerms:
     """
-    Return the sheet's terms of a market; impact is the bound that the capacity of a minute costs by the square-root law.
+    Return the sheet's terms of a market; impact is the bound, which a minute of capacity costs.
 
     Fee and impact together stay within the first tier's rate, as rule SH-010 asks.
     """
