@@ -25,7 +25,7 @@ def test_names_are_few_and_all_there() -> None:
 def test_each_name_is_on_the_reference_page_and_no_other() -> None:
     page = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
     first_cells = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
-    named = {name for cell in first_cells for name in re.findall(r"`(\w+)", cell)}
+    named = {name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)}
     assert named == set(tc.__all__)
 
 
