@@ -20,6 +20,7 @@ ROWS = (
     ("journal", "the one log on disk: segments, chain, snapshots; embedded host, replay, verify, why"),
 )
 OUTER = (
+    ("risk", "option prices and greeks in floating point"),
     ("venues", "other people's rules as pure functions, one file a venue"),
     ("conform", "vector files against Tocsin, or against any program that speaks JSON lines"),
     ("lab", "10 October 2025: data, price paths, synthetic accounts, comparison of rules"),
