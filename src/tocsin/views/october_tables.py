@@ -164,11 +164,17 @@ def build_worse(columns: Mapping[Column, Outcome]) -> Table:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A number of an outcome that ranges and side tables show."""
+    """
+    A number of an outcome that ranges and side tables show: a count, or money if `unit` is above 1.
+    """
 
     name: str
     read: Callable[[Outcome], int]
     unit: int = 1
+
+    def show(self, value: int) -> str:
+        """Return a value as text."""
+        return f"{value:,}" if self.unit == 1 else format_compact(value, unit=self.unit)
 
 
 _SUBJECTS = {
@@ -198,7 +204,7 @@ def build_side_table(title: str, names: Sequence[str], outcomes: Sequence[Outcom
     """
     Return one column for each outcome, the measures as rows.
     """
-    rows = [(m.name, *(format_compact(m.read(o), unit=m.unit) for o in outcomes)) for m in MEASURES]
+    rows = [(m.name, *(m.show(m.read(o)) for o in outcomes)) for m in MEASURES]
     return Table(title, ("", *names), tuple(rows))
 
 
@@ -212,7 +218,7 @@ def build_range_table(title: str, columns: Sequence[tuple[str, Sequence[Outcome]
         for _, outcomes in columns:
             values = sorted(m.read(o) for o in outcomes)
             points = (values[0], values[(len(values) - 1) // 2], values[-1])
-            cells += [format_compact(v, unit=m.unit) for v in points]
+            cells += [m.show(v) for v in points]
         rows.append(tuple(cells))
     residues = [str(sum(o.residue for o in outcomes)) for _, outcomes in columns]
     rows.append(("conservation residue, all runs", *(cell for r in residues for cell in ("", r, ""))))

@@ -39,9 +39,14 @@ def outcomes(journal: Path) -> dict[Column, Outcome]:
 def test_money_and_lots_are_conserved(outcomes: dict[Column, Outcome]) -> None:
     assert [o.residue for o in outcomes.values()] == [0, 0]
     for o in outcomes.values():
-        changes = o.accounts_change + o.outside_change + o.market_funds_change + o.global_fund_change + o.house_change
-        # Every sum is conserved; only BTC collateral is rounded down to a unit, per account and moment.
-        assert abs(changes) <= 2 * (o.accounts + 70)
+        assert_nothing_is_lost(o)
+
+
+def assert_nothing_is_lost(o: Outcome) -> None:
+    changes = o.accounts_change + o.outside_change + o.market_funds_change + o.global_fund_change + o.house_change
+    # Every sum is conserved; only BTC collateral is rounded down to a unit, per account and moment.
+    assert abs(changes) <= 2 * (o.accounts + 70)
+    assert min(abs(o.accounts_change), abs(o.outside_change)) > 10**6
 
 
 def test_something_happened_and_is_counted_alike(outcomes: dict[Column, Outcome]) -> None:
@@ -118,6 +123,7 @@ def test_owners_who_answer_raise_what_is_cured(outcomes: dict[Column, Outcome]) 
     assert all_answer.cured > 0
     assert all_answer.deposited > 0
     assert all_answer.residue == 0
+    assert_nothing_is_lost(all_answer)
 
 
 def test_without_calls_nobody_is_called_and_the_outcome_differs(outcomes: dict[Column, Outcome]) -> None:
@@ -138,6 +144,8 @@ def test_a_changed_value_changes_the_outcome(outcomes: dict[Column, Outcome]) ->
     # A queue takes few accounts whole, pro rata takes many in part.
     assert changed.adl_accounts < ours.adl_accounts
     assert changed.adl_share_median_ppm > ours.adl_share_median_ppm
+    assert changed.adl_whole * ours.adl_accounts > ours.adl_whole * changed.adl_accounts
+    assert 0 < changed.adl_whole <= changed.adl_accounts
 
 
 def test_another_seed_is_another_world() -> None:

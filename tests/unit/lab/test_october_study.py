@@ -3,6 +3,7 @@ The study around the replay: which settings are compared, where the journal may 
 """
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,11 +12,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tocsin.core.errors import ConfigError, DataError
+from tocsin.core.errors import ConfigError, DataError, InvariantBroken
 from tocsin.journal.disk import RealDisk
 from tocsin.journal.host import EmbeddedHost
 from tocsin.journal.log import Journal
-from tocsin.lab.october import Cadence, Rules, build_sheet, build_world, cycle_times_ns
+from tocsin.lab.october import Cadence, Rules, build_sheet, build_world, cycle_times_ns, study
 from tocsin.lab.october.outcome import Event, Fate, Outcome
 from tocsin.lab.october.place import clear_journal, report_folder
 from tocsin.lab.october.study import (
@@ -60,6 +61,23 @@ def test_side_runs_vary_one_thing_and_write_nothing() -> None:
 def test_equal_settings_count_once() -> None:
     plain = replace(BASE, journal=None)
     assert count_cycles([plain, plain, replace(plain, seed=2)]) == 2 * len(cycle_times_ns())
+
+
+def test_equal_settings_run_once_and_every_one_gets_its_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[int] = []
+
+    def run(setting: Setting, progress: Callable[[int, str], None] | None) -> Outcome:
+        ran.append(setting.seed)
+        assert progress is not None
+        progress(3, "")
+        return Outcome(str(setting.seed), 60)
+
+    monkeypatch.setattr(study, "run_setting", run)
+    seen: list[tuple[int, int]] = []
+    settings = [replace(BASE, seed=seed) for seed in (2, 1, 2)]
+    found = study.run_settings(settings, watch=lambda done, total: seen.append((done, total)))
+    assert ([o.rules for o in found], ran) == (["2", "1", "2"], [2, 1])
+    assert seen == [(3, count_cycles(settings)), (6, count_cycles(settings))]
 
 
 @pytest.mark.parametrize(("leverage", "expected"), [(8.0, [4.0, 8.0, 16.0]), (1.0, [1.0, 2.0]), (50.0, [25.0, 50.0])])
@@ -161,6 +179,15 @@ def fail(task: int, progress: Callable[[int, str], None] | None) -> int:
     return task
 
 
+def stumble(task: int, progress: Callable[[int, str], None] | None) -> int:
+    return {}[task]
+
+
+def starve(task: int, progress: Callable[[int, str], None] | None) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return task
+
+
 def vanish(task: int, progress: Callable[[int, str], None] | None) -> int:
     os._exit(9)
 
@@ -175,6 +202,17 @@ def test_results_come_in_order_with_progress(processes: int) -> None:
 def test_an_error_in_a_process_is_raised_here_and_ends_the_others() -> None:
     with pytest.raises(ConfigError, match="task must not be 1, was 1"):
         run_all(fail, [0, 1], processes=2)
+
+
+def test_a_defect_in_a_process_is_one_line_here(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InvariantBroken, match="^KeyError: 0$"):
+        run_all(stumble, [0, 0], processes=2)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_process_that_was_killed_is_told() -> None:
+    with pytest.raises(DataError, match=r"process \d of 2 must .* was ended by signal 9: too little memory"):
+        run_all(starve, [0, 1], processes=2)
 
 
 def test_a_process_that_vanishes_is_told() -> None:

@@ -82,8 +82,7 @@ class _Pool:
         except EOFError:
             process.join()
             raise DataError(
-                f"process {number + 1} of {len(self._tasks)} must end with a result, ended with code "
-                f"{process.exitcode} (out of memory?); ask for fewer accounts"
+                f"process {number + 1} of {len(self._tasks)} must end with a result, {_describe(process.exitcode or 0)}"
             ) from None
         if kind == "done":
             if self._watch is not None:
@@ -131,3 +130,12 @@ def _serve(connection: Any, work: Callable[..., Any], task: Any, tells: bool) ->
             connection.send(("result", work(task, progress if tells else None)))
         except (TocsinError, InvariantBroken, OSError) as error:
             connection.send(("error", error))
+        except Exception as error:  # noqa: BLE001 - told where it can be seen, in the one line of the parent
+            connection.send(("error", InvariantBroken(f"{type(error).__name__}: {error}")))
+
+
+def _describe(code: int) -> str:
+    """Return how a process ended: by a signal, if the code is negative."""
+    if code < 0:
+        return f"was ended by signal {-code}: too little memory? ask for fewer accounts"
+    return f"ended with code {code}"
