@@ -205,7 +205,7 @@ def test_an_error_in_a_process_is_raised_here_and_ends_the_others() -> None:
 
 
 def test_a_defect_in_a_process_is_one_line_here(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(InvariantBroken, match="^KeyError: 0$"):
+    with pytest.raises(InvariantBroken, match=r"^KeyError: 0$"):
         run_all(stumble, [0, 0], processes=2)
     assert capfd.readouterr().err == ""
 

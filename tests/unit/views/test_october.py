@@ -32,7 +32,7 @@ from tocsin.views.tables import render_text
 BIG = 123_456_789_012
 VENUE = Outcome("venue", 5000, liquidated=10, adl_accounts=4, shared=7_000_000, residue=0, root="ab" * 32)
 OURS = replace(
-    VENUE, called=BIG, calls=BIG, liquidated=12, adl_accounts=3, adl_lots=BIG, shared=BIG, forced=[(START_S, BIG)]
+    VENUE, called=50_000, calls=BIG, liquidated=12, adl_accounts=3, adl_lots=BIG, shared=BIG, forced=[(START_S, BIG)]
 )
 STORIES = (
     Story(7, Fate.REDUCED, START_S + 60, Fate.TAKEN_OVER, START_S + 75, 5),
@@ -165,7 +165,7 @@ def test_the_page_holds_pictures_tables_assumptions_and_commands() -> None:
 def test_json_has_everything_but_the_series() -> None:
     value = json.loads(json.dumps(build_json(build(changed=True))))
     assert [run["column"] for run in value["runs"]] == ["venue-style", "Tocsin", "Tocsin, changed"]
-    assert value["runs"][1]["called"] == BIG
+    assert value["runs"][1]["adl_lots"] == BIG
     assert "forced" not in value["runs"][0]
     assert (value["accounts_are"], value["root"]) == ("synthetic", "cd" * 32)
     assert value["changes"] == [{"path": "calls.enabled", "before": "on", "after": "off"}]
