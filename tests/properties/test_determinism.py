@@ -97,7 +97,8 @@ class ShuffledHost:
             changed.update(close.roots)
         self.tree.update(changed)
         state = self.sequencer
-        house_root = hash_bytes(b"engine", self.house.root(), encode(sort_map(state.nonces)), encode(state.sequence))
+        admitted = encode((sort_map(state.nonces), state.sequence, state.close_log()))
+        house_root = hash_bytes(b"engine", self.house.root(), admitted)
         root = hash_state(self.tree.root, house_root, self.opened.cycle, self.opened.time_ns)
         self.house.decide(root)
         events = [e for close in closes for e in close.events] + self.house.events

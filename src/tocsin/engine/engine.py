@@ -36,6 +36,7 @@ class EngineSnapshot(msgspec.Struct, frozen=True, array_like=True):
     cases: tuple[bytes, ...]
     nonces: dict[int, int]
     sequence: int
+    log_hash: bytes
     opened: CycleOpen
     marks: Marks
 
@@ -119,9 +120,8 @@ class Engine:
         changed = {bucket: root for close in closes for bucket, root in close.roots.items()}
         changed = {bucket: changed[bucket] for bucket in sorted(changed)}
         self._tree.update(changed)
-        house_root = hash_bytes(
-            b"engine", self.house.root(), encode(sort_map(self.sequencer.nonces)), encode(self.sequencer.sequence)
-        )
+        admitted = encode((sort_map(self.sequencer.nonces), self.sequencer.sequence, self.sequencer.close_log()))
+        house_root = hash_bytes(b"engine", self.house.root(), admitted)
         root = hash_state(self._tree.root, house_root, opened.cycle, opened.time_ns)
         self.house.decide(root)
         events = [e for close in closes for e in close.events] + self.house.events
@@ -191,6 +191,7 @@ class Engine:
                 tuple(sorted(cases)),
                 sort_map(self.sequencer.nonces),
                 self.sequencer.sequence,
+                self.sequencer.log_hash,
                 self.opened,
                 self.shards[0].valuation.marks,
             )
@@ -212,6 +213,7 @@ class Engine:
         engine.sequencer = Sequencer()
         engine.sequencer.nonces = dict(snapshot.nonces)
         engine.sequencer.sequence = snapshot.sequence
+        engine.sequencer.log_hash = snapshot.log_hash
         leaves: list[list[bytes]] = [[] for _ in range(shards)]
         cases: list[list[bytes]] = [[] for _ in range(shards)]
         for leaf in snapshot.leaves:

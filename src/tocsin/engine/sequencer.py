@@ -5,11 +5,15 @@ Refuses with a value whatever is malformed, unknown, repeated or late; a refused
 What is accepted is a fact for everyone behind it.
 """
 
+from collections.abc import Iterator
 from enum import IntEnum
+from hashlib import sha256
 from typing import NamedTuple
 
 from tocsin.core import limits
+from tocsin.core.codec import encode
 from tocsin.core.errors import CodecError, Reason, Refused
+from tocsin.core.hashing import ZERO_HASH, hash_bytes
 from tocsin.core.ids import bucket_of
 from tocsin.engine import commands as cm
 from tocsin.engine.messages import Item
@@ -71,13 +75,16 @@ def _in_range(value: int, low: int, high: int) -> bool:
 class Sequencer:
     """
     Deterministic admission. `directory` maps accounts to roots, `nonces` sources to their last nonce; both are part of
-    the state. `contracts` and `assets` are those that fills and deposits may name in the open cycle.
+    the state, and so is `log_hash` over all rows. `contracts` and `assets` are those that fills and deposits may name
+    in the open cycle.
     """
 
     def __init__(self) -> None:
         self.sequence = 0
         self.directory: dict[int, int] = {}
         self.nonces: dict[int, int] = {}
+        self.log_hash = ZERO_HASH
+        self._rows_hash = sha256()
         self._contracts: frozenset[int] = frozenset()
         self._all_contracts: frozenset[int] = frozenset()
         self._assets: frozenset[int] = frozenset()
@@ -120,7 +127,21 @@ class Sequencer:
         if refused is not None:
             return refused
         self.nonces[command.source] = command.nonce
-        return self._deal(command)
+        stamped = self._deal(command)
+        for row in _log_rows(stamped):
+            self._rows_hash.update(encode(row))
+        return stamped
+
+    def close_log(self) -> bytes:
+        """
+        End the cycle's part of the log and return the hash of all rows stamped so far (rule LG-006).
+
+        A chain over cycles of the rows in sequence, one by one, so that it does not know how rows were packed into
+        commands or commands into batches.
+        """
+        self.log_hash = hash_bytes(b"log", self.log_hash, self._rows_hash.digest())
+        self._rows_hash = sha256()
+        return self.log_hash
 
     def _check(self, command: cm.AnyCommand) -> Refused | None:
         match command:
@@ -353,6 +374,25 @@ class Sequencer:
                     house.append(HouseItem(item, None))
         rows.sort(key=lambda row: row[1].sequence)
         house.sort(key=lambda row: row.item.sequence)
+
+
+def _log_rows(stamped: Stamped) -> Iterator[tuple[int | bytes, ...]]:
+    """
+    Yield the rows of a stamped command in sequence, each with all it says.
+    """
+    items = [item for _, item in stamped.rows] + [entry.item for entry in stamped.house]
+    commands = {entry.item.sequence: entry.command for entry in stamped.house}
+    for item in sorted(items):
+        match commands.get(item.sequence):
+            case cm.SetMarks() as marks:
+                columns = zip(marks.contract, marks.mark, marks.funding, marks.grade, strict=True)
+                rows = [*columns, *zip(marks.asset, marks.price, strict=True)]
+                for i, row in enumerate(rows):
+                    yield (item.sequence + i, item.kind, *row)
+            case cm.SetSheet(sheet=sheet):
+                yield (item.sequence, item.kind, sheet)
+            case _:
+                yield tuple(item)
 
 
 def _row_count(command: cm.AnyCommand) -> int:
