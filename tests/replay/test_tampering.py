@@ -523,6 +523,15 @@ def test_a_tail_made_anew_is_vouched_for_by_no_earlier_root() -> None:
     assert not verify(disk, root=rich_world().results[number - 1].root).ok
 
 
+def test_a_journal_cut_short_is_a_journal() -> None:
+    """JN-055: without its last cycles it agrees with itself; the last root and the number of cycles tell."""
+    header, cycles = read_all(rich_disk())
+    short = write_all(header, cycles[:-3])
+    found = verify(short)
+    assert found.ok and found.cycles == verify(rich_disk()).cycles - 3
+    assert not verify(short, root=rich_world().results[-1].root).ok
+
+
 def test_a_difference_is_told_even_if_the_root_was_met() -> None:
     """JN-053: a root that is met does not excuse what comes after it."""
     disk = forge(rich_disk(), on(20, lambda c: setattr(c, "close", replace(c.close, root=bytes(32)))))
