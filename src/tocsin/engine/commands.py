@@ -10,6 +10,9 @@ import msgspec
 from tocsin.core.codec import decode, encode
 from tocsin.margin.state import Mode
 
+HOUSE = 0
+"""Account number by which fills and intents name the default account."""
+
 
 class Command(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=True):
     """Base of every command."""

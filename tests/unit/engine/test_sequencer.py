@@ -33,7 +33,18 @@ def world():
 def memory(engine):
     """Return everything a command could change before the cut."""
     s = engine.sequencer
-    return copy.deepcopy((s.sequence, s.directory, s.nonces, s._vault, engine.row_counts(), engine._house_stream))
+    return copy.deepcopy(
+        (
+            s.sequence,
+            s.directory,
+            s.nonces,
+            s._admission._vault,
+            s.log_hash,
+            s._rows_hash.digest(),
+            engine.row_counts(),
+            engine._house_stream,
+        )
+    )
 
 
 BASE = world()
@@ -241,6 +252,12 @@ BAD = [
 @pytest.mark.parametrize(("kind", "fields", "number"), BAD)
 def test_a_bad_field_is_refused_with_its_number(kind, fields, number):
     refuse(cm.encode_command(valid(kind, **fields)), number)
+
+
+@pytest.mark.parametrize("amount", [1.5, float("nan"), "7", None, 2**64, b"1", [1]])
+def test_a_value_with_fields_of_another_type_is_malformed(amount):
+    """CM-002: a command given as a value is held to the same types as its bytes."""
+    refuse(cm.Deposit(source=1, nonce=NEXT, account=1, asset=USDT, amount=amount), "R-1001")
 
 
 @pytest.mark.parametrize(("kind", "fields", "number"), [b for b in BAD if b[0] is cm.Fills and len(b[1]) == 1])
