@@ -1,5 +1,5 @@
 """
-The public door: few names, loaded late, all on the reference page; the example of the README runs and prints what it says.
+The public door: few names, loaded late, all on the reference page; README's example runs as printed.
 """
 
 import re

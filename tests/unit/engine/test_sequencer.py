@@ -33,18 +33,8 @@ def world():
 def memory(engine):
     """Return everything a command could change before the cut."""
     s = engine.sequencer
-    return copy.deepcopy(
-        (
-            s.sequence,
-            s.directory,
-            s.nonces,
-            s._admission._vault,
-            s.log_hash,
-            s._rows_hash.digest(),
-            engine.row_counts(),
-            engine._house_stream,
-        )
-    )
+    log = (s.sequence, s.log_hash, s._rows_hash.digest())
+    return copy.deepcopy((log, s.directory, s.nonces, s._admission._vault, engine.row_counts(), engine._house_stream))
 
 
 BASE = world()
