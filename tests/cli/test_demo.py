@@ -19,6 +19,7 @@ import pytest
 from tocsin.cli import app as frame
 from tocsin.cli.output import Exit
 
+ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "tocsin", "demo")
 SMALL = ("--accounts", "60")
 
@@ -197,3 +198,15 @@ def test_wrong_options_are_one_message_and_nothing_is_written(
     assert words in err.splitlines()[0]
     assert "Traceback" not in err
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.soak
+def test_the_docs_page_shows_what_the_default_run_prints(tmp_path: Path) -> None:
+    done = subprocess.run((*COMMAND, "--exit"), cwd=tmp_path, capture_output=True, text=True, env=clean_environment())
+    page = (ROOT / "docs" / "explanation" / "october-2025.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```text\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
+    assert all(block in done.stdout for block in blocks)
+    for name in ("price", "payers"):
+        shown = (ROOT / "docs" / "img" / f"october-{name}.svg").read_text(encoding="utf-8")
+        assert shown == (tmp_path / "october.report" / f"{name}.svg").read_text(encoding="utf-8")
