@@ -6,13 +6,16 @@ from fractions import Fraction
 from math import ceil, floor
 
 import msgspec
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.helpers import exact
 from tests.helpers.mirror import mirror_account, mirror_sheet
 from tests.helpers.strategies import worlds
+from tests.helpers.worlds import USDT, small_sheet
 from tocsin.margin.requirement import LIQUIDATION, MARGIN_CALL
+from tocsin.margin.state import AccountState
 from tocsin.margin.valuation import Valuation, compute_equity
 from tocsin.procedures.liquidation.plan import plan_liquidation
 from tocsin.sheet import terms as t
@@ -249,3 +252,15 @@ def test_an_account_that_fills_its_plan_at_the_limits_keeps_its_health(world):
     left = exact.need_exact(there, sheet, marks, LIQUIDATION)
     equity = compute_equity(account, Valuation(sheet, marks))
     assert exact.equity_exact(there, sheet, marks) * before >= equity * left
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_equal_legs_are_closed_in_the_order_of_their_ids(side):
+    first = small_sheet().contracts[0]
+    ids = (9, 4, 7)
+    sheet = small_sheet(contracts=tuple(msgspec.structs.replace(first, id=i, symbol=f"C{i}") for i in ids))
+    marks = Marks({i: Mark(10**8, 0, Grade.FRESH, 0) for i in ids}, {USDT: 10**6})
+    positions = dict.fromkeys(ids, (side * 10, side * 10**9))
+    account = AccountState(1, 1, cash={USDT: 40_000_000}, positions=positions)
+    plan = plan_liquidation(account, Valuation(sheet, marks), {})
+    assert [s.contract for s in plan.slices] == [4, 7, 9]
