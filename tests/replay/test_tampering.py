@@ -353,7 +353,7 @@ def test_an_impossible_time_of_a_cut() -> None:
         c.cut = replace(c.cut, next_time_ns=1)
 
     found = verify(forge(rich_disk(), on(12, edit), careful=True))
-    assert found.difference[:2] == (12, HOUSE) and "next_time_ns must be after" in found.difference.what
+    assert found.difference[:2] == (12, HOUSE) and "next_time_ns must be a whole number" in found.difference.what
 
 
 @CAREFUL

@@ -143,7 +143,7 @@ def test_cy_007_times_rise() -> None:
     """CY-007: and a command after the cut belongs to the next cycle."""
     world = World()
     for time in (0, world.now):
-        with pytest.raises(DataError, match="next_time_ns must be after"):
+        with pytest.raises(DataError, match="next_time_ns must be a whole number"):
             world.engine.cut(time)
     cycle = world.engine.cycle
     world.ok(cm.Deposit, account=1, asset=USD, amount=1)

@@ -22,7 +22,8 @@ from tocsin.engine.sequencer import Accepted, HouseItem, Sequencer
 from tocsin.engine.shard import Shard
 from tocsin.margin.state import AccountState
 from tocsin.sheet.marks import Marks
-from tocsin.sheet.terms import RiskSheet
+from tocsin.sheet.terms import RiskSheet, decode_sheet, encode_sheet
+from tocsin.sheet.validate import validate_sheet
 
 
 class EngineSnapshot(msgspec.Struct, frozen=True, array_like=True):
@@ -52,6 +53,9 @@ class Engine:
     """
 
     def __init__(self, sheet: RiskSheet, time_ns: int, *, shards: int = 1) -> None:
+        check_time_ns("time_ns", time_ns, 0)
+        # A sheet given as a value goes through its bytes: its fields may hold anything until then.
+        sheet = validate_sheet(decode_sheet(encode_sheet(sheet)))
         self._set_shards(sheet, shards)
         self.house = ch.ClearingHouse(sheet, time_ns)
         self.sequencer = Sequencer()
@@ -94,10 +98,9 @@ class Engine:
         Check a time for the next cut.
 
         Raises:
-            DataError: It is not after the open cycle's, or beyond 2^62.
+            DataError: Not a whole number after the open cycle's time and up to 2^62.
         """
-        if not self.opened.time_ns < next_time_ns <= 2**62:
-            raise DataError(f"next_time_ns must be after {self.opened.time_ns} and at most 2^62, was {next_time_ns}")
+        check_time_ns("next_time_ns", next_time_ns, self.opened.time_ns + 1)
 
     def cut(self, next_time_ns: int) -> CycleResult:
         """
@@ -233,6 +236,17 @@ class Engine:
             if shard.bucket_accounts(bucket):
                 engine._tree.update({bucket: _bucket_root(shard, bucket)})
         return engine
+
+
+def check_time_ns(name: str, time_ns: object, first: int) -> None:
+    """
+    Check a log time.
+
+    Raises:
+        DataError: Not a whole number from `first` to 2^62.
+    """
+    if type(time_ns) is not int or not first <= time_ns <= 2**62:
+        raise DataError(f"{name} must be a whole number from {first} to 2^62, was {time_ns!r}")
 
 
 def _bucket_root(shard: Shard, bucket: int) -> bytes:
