@@ -103,7 +103,7 @@ def demo(
     if json:
         print_json(build_json(result))
         return Exit.OK if result.is_whole else Exit.INTERNAL
-    print(write_text(result), flush=True)
+    print(write_text(result), end="", flush=True)
     if not exit:
         serve_report(report / "index.html", port=port)
     return Exit.OK if result.is_whole else Exit.INTERNAL
