@@ -73,19 +73,40 @@ def demo(
         Where to serve the page on 127.0.0.1; 0 takes a free one.
     """
     from tocsin.cli.serve import serve_report
-    from tocsin.lab.october.place import clear_journal, report_folder
     from tocsin.lab.october.sheets import Rules
     from tocsin.lab.october.study import Setting
     from tocsin.views.october_report import build_json, write_head, write_text
+
+    calls = margin_calls == "on"
+    base = Setting(Rules.TOCSIN, accounts, seed, leverage, cured, calls=calls, changes=changes, journal=out)
+    report = _prepare(base, out, seeds=seeds, port=port)
+    if not json:
+        print(write_head(base), flush=True)
+    run = _Run(base, report)
+    if run.preview() and not json:
+        print(f"First picture, of fewer accounts and soon replaced: {report / 'price.svg'}\n", flush=True)
+    result = run.full(seeds=seeds, tables=tables)
+    if json:
+        print_json(build_json(result))
+    else:
+        print(write_text(result), end="", flush=True)
+        if not exit:
+            serve_report(report / "index.html", port=port)
+    return Exit.OK if result.is_whole else Exit.INTERNAL
+
+
+def _prepare(base: "Setting", out: Path, *, seeds: int, port: int) -> Path:
+    """
+    Check all that was asked for, then make room for the journal; return the folder of the report.
+
+    Whatever is wrong shows here, before the long run and before anything is removed.
+    """
+    from tocsin.lab.october.place import clear_journal, report_folder
 
     if not 1 <= seeds <= SEEDS_MAX:
         raise UsageError(f"--seeds must be 1 to {SEEDS_MAX}, was {seeds}")
     if not 0 <= port <= 65_535:
         raise UsageError(f"--port must be 0 to 65535, was {port}")
-    base = Setting(
-        Rules.TOCSIN, accounts, seed, leverage, cured, calls=margin_calls == "on", changes=changes, journal=out
-    )
-    # Whatever is wrong with the arguments shows before the long run, and before anything is removed.
     try:
         base.build_sheet(base.build_world())
         clear_journal(out)
@@ -93,20 +114,7 @@ def demo(
         raise UsageError(str(error)) from None
     report = report_folder(out)
     report.mkdir(exist_ok=True)
-    quiet = json
-    if not quiet:
-        print(write_head(base), flush=True)
-    run = _Run(base, report)
-    if run.preview() and not quiet:
-        print(f"First picture, of fewer accounts and soon replaced: {report / 'price.svg'}\n", flush=True)
-    result = run.full(seeds=seeds, tables=tables)
-    if json:
-        print_json(build_json(result))
-        return Exit.OK if result.is_whole else Exit.INTERNAL
-    print(write_text(result), end="", flush=True)
-    if not exit:
-        serve_report(report / "index.html", port=port)
-    return Exit.OK if result.is_whole else Exit.INTERNAL
+    return report
 
 
 class _Run:
