@@ -20,7 +20,7 @@ def with_usd(**fields: object) -> dict:
 
 
 BROKEN = [
-    ("SH-002", {"name": ""}, "name must be 1 to 64 characters, was ''"),
+    ("SH-002", {"name": ""}, "name must be 1 to 64 printable ASCII characters, was ''"),
     ("SH-002", {"assets": ()}, "assets must be 1 to 16 entries, was 0"),
     ("SH-002", {"assets": (USD_TERMS, USD_TERMS)}, "unique: identifiers are never used twice, was 1"),
     ("SH-002", {"perp": {"asset": 9}}, "asset must be one of assets"),

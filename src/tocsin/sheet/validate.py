@@ -21,6 +21,12 @@ def _between(field: str, value: int, low: int, high: int) -> None:
     _require(low <= value <= high, field, value, f"between {low} and {high}")
 
 
+def _text(field: str, value: str, most: int) -> None:
+    """Names are shown to people as they are: printable ASCII only."""
+    ok = 1 <= len(value) <= most and value.isascii() and value.isprintable()
+    _require(ok, field, value, f"1 to {most} printable ASCII characters")
+
+
 def _unique(field: str, ids: Iterable[int]) -> None:
     seen: dict[int, bool] = {}
     for value in ids:
@@ -35,7 +41,7 @@ def validate_sheet(sheet: RiskSheet) -> RiskSheet:
     Raises:
         SheetError: The first bound that does not hold, with field, value and what is accepted.
     """
-    _require(1 <= len(sheet.name) <= 64, "name", sheet.name, "1 to 64 characters")
+    _text("name", sheet.name, 64)
     _require(
         1 <= len(sheet.assets) <= limits.ASSETS_MAX,
         "assets",
@@ -66,7 +72,7 @@ def validate_sheet(sheet: RiskSheet) -> RiskSheet:
 def _validate_asset(asset: AssetTerms) -> None:
     at = f"assets[{asset.id}]"
     _between(f"{at}.id", asset.id, 0, 2**15 - 1)
-    _require(1 <= len(asset.symbol) <= 32, f"{at}.symbol", asset.symbol, "1 to 32 characters")
+    _text(f"{at}.symbol", asset.symbol, 32)
     _between(f"{at}.decimals", asset.decimals, 0, 18)
     _between(f"{at}.price_cap", asset.price_cap, 1, limits.PRICE_MAX)
     _between(f"{at}.premium_ppm", asset.premium_ppm, 0, limits.PREMIUM_PPM_MAX)
@@ -104,7 +110,7 @@ def _validate_factors(name: str, factors: LevelFactors) -> None:
 def _validate_contract(sheet: RiskSheet, contract: ContractTerms, prices: dict[int, int]) -> None:
     at = f"contracts[{contract.id}]"
     _between(f"{at}.id", contract.id, 0, limits.CONTRACTS_MAX - 1)
-    _require(1 <= len(contract.symbol) <= 32, f"{at}.symbol", contract.symbol, "1 to 32 characters")
+    _text(f"{at}.symbol", contract.symbol, 32)
     _require(contract.asset in prices, f"{at}.asset", contract.asset, f"one of assets {sorted(prices)}")
     _between(f"{at}.units", contract.units, 1, 2**60)
     _between(f"{at}.mark_cap", contract.mark_cap, limits.NOTIONAL_PER_LOT_MIN, limits.MARK_MAX)

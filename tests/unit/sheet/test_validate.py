@@ -52,8 +52,8 @@ IN = f"assets[{USDT}]"
 FIRST = SHEET.contracts[0]
 # (sheet, field, value, what is accepted)
 BAD = [
-    (replace(SHEET, name=""), "name", "''", "1 to 64 characters"),
-    (replace(SHEET, name="x" * 65), "name", "x" * 65, "1 to 64 characters"),
+    (replace(SHEET, name=""), "name", "''", "1 to 64 printable ASCII characters"),
+    (replace(SHEET, name="x" * 65), "name", "x" * 65, "1 to 64 printable ASCII characters"),
     (replace(SHEET, assets=()), "assets", "0", "1 to 16"),
     (replace(SHEET, assets=many(SHEET.assets[0], 17)), "assets", "17", "1 to 16"),
     (replace(SHEET, contracts=many(FIRST, 4097)), "contracts", "4097", "at most 4096"),
@@ -61,8 +61,9 @@ BAD = [
     (replace(SHEET, contracts=(*SHEET.contracts, FIRST)), "contracts[].id", str(LINEAR), "unique"),
     (replace(SHEET, assets=(replace(SHEET.assets[0], id=-1),)), "assets[-1].id", "-1", "between 0 and 32767"),
     (replace(SHEET, assets=(replace(SHEET.assets[0], id=2**15),)), "assets[32768].id", "32768", "between 0 and 32767"),
-    (asset(symbol=""), f"{IN}.symbol", "''", "1 to 32 characters"),
-    (asset(symbol="x" * 33), f"{IN}.symbol", "x" * 33, "1 to 32 characters"),
+    (asset(symbol=""), f"{IN}.symbol", "''", "1 to 32 printable ASCII characters"),
+    (asset(symbol="\x1b[31m"), f"{IN}.symbol", repr("\x1b[31m"), "1 to 32 printable ASCII characters"),
+    (asset(symbol="x" * 33), f"{IN}.symbol", "x" * 33, "1 to 32 printable ASCII characters"),
     (asset(decimals=-1), f"{IN}.decimals", "-1", "between 0 and 18"),
     (asset(decimals=19), f"{IN}.decimals", "19", "between 0 and 18"),
     (asset(price_cap=0), f"{IN}.price_cap", "0", "between 1 and"),
@@ -88,7 +89,7 @@ BAD = [
     (replace(SHEET, hysteresis_ppm=(0, 0, 0, PPM + 1)), "hysteresis_ppm[3]", "1000001", "between 0 and 1000000"),
     (contract(id=-1), "contracts[-1].id", "-1", "between 0 and 4095"),
     (contract(id=4096), "contracts[4096].id", "4096", "between 0 and 4095"),
-    (contract(symbol=""), f"{AT}.symbol", "''", "1 to 32 characters"),
+    (contract(symbol=""), f"{AT}.symbol", "''", "1 to 32 printable ASCII characters"),
     (contract(asset=9), f"{AT}.asset", "9", f"one of assets [{USDT}, {BTC}]"),
     (contract(units=0), f"{AT}.units", "0", "between 1 and"),
     (contract(units=2**60 + 1), f"{AT}.units", str(2**60 + 1), "between 1 and"),
