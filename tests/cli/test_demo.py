@@ -210,3 +210,11 @@ def test_the_docs_page_shows_what_the_default_run_prints(tmp_path: Path) -> None
     for name in ("price", "payers"):
         shown = (ROOT / "docs" / "img" / f"october-{name}.svg").read_text(encoding="utf-8")
         assert shown == (tmp_path / "october.report" / f"{name}.svg").read_text(encoding="utf-8")
+    # The README quotes one step of one account.
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^\.venv/bin/tocsin (why .*)$", readme, re.MULTILINE)
+    (quoted,) = re.findall(r"^```text\n(cycle .*?)^```", readme, re.MULTILINE | re.DOTALL)
+    told = subprocess.run(
+        (sys.executable, "-m", "tocsin", *line.split()), cwd=tmp_path, capture_output=True, text=True
+    ).stdout
+    assert all(part in told for part in quoted.split("  ...\n"))
