@@ -17,6 +17,7 @@ from tocsin.journal.log import Journal
 from tocsin.journal.recompute import SEE_VERIFY
 from tocsin.journal.records import CycleRecords, Progress, RecordKind, read_cycles, read_genesis
 from tocsin.sheet.terms import decode_sheet
+from tocsin.sheet.validate import validate_sheet
 
 _OPEN = OpenAccount.__name__.encode()
 _OPEN_WITHIN = 32
@@ -91,7 +92,7 @@ class _Explainer:
     def __init__(self, journal: Journal, account: int, bucket: int) -> None:
         self._journal = journal
         self._bucket = bucket
-        self._sheet = decode_sheet(read_genesis(journal.header).sheet)
+        self._sheet = _read_sheet(read_genesis(journal.header).sheet)
         self._sequencer = Sequencer()
         self._sequencer.set_terms(self._sheet, frozenset())
         self._shard = Witness(self._sheet, account)
@@ -133,7 +134,7 @@ class _Explainer:
     def _stamp(self, commands: list[bytes], opened: CycleOpen) -> list[Item]:
         """Stamp a cycle's commands and keep the rows of the account's bucket."""
         if opened.sheet:
-            self._sheet = decode_sheet(opened.sheet)
+            self._sheet = validate_sheet(decode_sheet(opened.sheet))
         self._sequencer.set_terms(self._sheet, frozenset(opened.marks.contracts))
         rows: list[Item] = []
         for command in commands:
