@@ -92,7 +92,7 @@ class _Explainer:
     def __init__(self, journal: Journal, account: int, bucket: int) -> None:
         self._journal = journal
         self._bucket = bucket
-        self._sheet = _read_sheet(read_genesis(journal.header).sheet)
+        self._sheet = validate_sheet(decode_sheet(read_genesis(journal.header).sheet))
         self._sequencer = Sequencer()
         self._sequencer.set_terms(self._sheet, frozenset())
         self._shard = Witness(self._sheet, account)
