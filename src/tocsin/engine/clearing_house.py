@@ -145,8 +145,9 @@ class ClearingHouse(HouseDesk):
         self._step_house_intents()
         if check:
             self._check_sums(closes)
-        self.sheet = decode_sheet(state.sheet)
-        self.open_accounts()
+        if state.sheet_changed:
+            self.sheet = decode_sheet(state.sheet)
+            self.open_accounts()
 
     def _take(self, takeover: ms.Takeover) -> None:
         """Book a takeover: positions to the default account at their mark, cash to suspense, claims by market."""
