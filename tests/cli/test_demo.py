@@ -173,6 +173,7 @@ def test_ctrl_c_while_it_runs_ends_every_process_quietly(tmp_path: Path) -> None
         (["--leverage", "500"], "leverage must be between 1 and 50, was 500.0"),
         (["--cured", "2"], "cured share must be between 0 and 1, was 2.0"),
         (["--seeds", "0"], "--seeds must be 1 to 100, was 0"),
+        (["--seed", "99999999999999999999999"], "--seed must be within +-2^53, was 99999999999999999999999"),
         (["--port", "99999"], "--port must be 0 to 65535, was 99999"),
         (["--margin-calls", "no"], 'Invalid value "no" for --margin-calls. Choose from: "on", "off".'),
         (["--set", "calls.dedline_ns=5"], "was 'calls.dedline_ns'; nearest: calls.deadline_ns"),

@@ -2,6 +2,7 @@
 The list of verbs, and what happens around each: errors in one line, exit codes, a quiet end.
 """
 
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -53,6 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Run one verb and return its exit code; `arguments` default to those of the process.
     """
     tokens = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that knows few signs shows a question mark for the others.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     app = build_app()
     try:
         result = app(tokens, exit_on_error=False, print_error=False)

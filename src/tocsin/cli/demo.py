@@ -103,6 +103,8 @@ def _prepare(base: "Setting", out: Path, *, seeds: int, port: int) -> Path:
     """
     from tocsin.lab.october.place import clear_journal, report_folder
 
+    if not abs(base.seed) < 2**53:
+        raise UsageError(f"--seed must be within +-2^53, was {base.seed}")
     if not 1 <= seeds <= SEEDS_MAX:
         raise UsageError(f"--seeds must be 1 to {SEEDS_MAX}, was {seeds}")
     if not 0 <= port <= 65_535:
