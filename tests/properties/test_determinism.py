@@ -388,7 +388,8 @@ def test_other_interpreters_agree():
 def test_roots_are_the_golden_ones():
     """
     Bytes of leaves, cases, house and roots change only on purpose. To renew the file after a change that is meant, run
-    `python -m tests.properties.test_determinism` and say in the change's note why old journals no longer replay.
+    `python -m tests.properties.test_determinism`, raise the rules' number in `tocsin.journal.records.FORMAT`, and say
+    in the change's note why old journals no longer replay.
     """
     golden = json.loads(GOLDEN.read_text())
     assert [line.rsplit(" ", 1)[0] for line in scenario.run()] == golden["roots"]

@@ -449,8 +449,11 @@ def test_a_genesis_that_cannot_be_used() -> None:
     for forged, text in (
         (encode(Genesis(genesis.format, genesis.time_ns, encode_sheet(bad))), "genesis cannot be used: .*hysteresis"),
         (encode(Genesis(genesis.format, genesis.time_ns, b"")), "genesis cannot be used"),
-        (encode(Genesis("tocsin-journal-9", 1, b"")), "format must be tocsin-journal-1, was 'tocsin-journal-9'"),
-        (b"another program's", "header must be a tocsin-journal-1 genesis"),
+        (
+            encode(Genesis("tocsin-journal-9", 1, b"")),
+            "format must be tocsin-journal-1 rules-1, was 'tocsin-journal-9'",
+        ),
+        (b"another program's", "header must be a tocsin-journal-1 rules-1 genesis"),
     ):
         for call in (verify, EmbeddedHost.open):
             with pytest.raises(JournalError, match=text):

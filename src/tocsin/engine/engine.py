@@ -22,7 +22,7 @@ from tocsin.engine.sequencer import Accepted, HouseItem, Sequencer
 from tocsin.engine.shard import Shard
 from tocsin.margin.state import AccountState
 from tocsin.sheet.marks import Marks
-from tocsin.sheet.terms import RiskSheet, decode_sheet, encode_sheet
+from tocsin.sheet.terms import RiskSheet
 from tocsin.sheet.validate import validate_sheet
 
 
@@ -54,8 +54,7 @@ class Engine:
 
     def __init__(self, sheet: RiskSheet, time_ns: int, *, shards: int = 1) -> None:
         check_time_ns("time_ns", time_ns, 0)
-        # A sheet given as a value goes through its bytes: its fields may hold anything until then.
-        sheet = validate_sheet(decode_sheet(encode_sheet(sheet)))
+        validate_sheet(sheet)
         self._set_shards(sheet, shards)
         self.house = ch.ClearingHouse(sheet, time_ns)
         self.sequencer = Sequencer()

@@ -23,6 +23,7 @@ from tocsin.journal.log import Journal
 from tocsin.journal.recompute import replay_cycle, start_engine
 from tocsin.journal.records import (
     FORMAT,
+    INGRESS,
     Close,
     CommandDigest,
     Cut,
@@ -33,10 +34,6 @@ from tocsin.journal.records import (
 )
 from tocsin.journal.snapshot import latest_snapshot, write_snapshot
 from tocsin.sheet.terms import RiskSheet, encode_sheet
-
-INGRESS = 0
-"""Stream tag of commands, cuts and closes of the embedded host: it has one physical sequence."""
-
 
 BATCH_ROOM = 1 << 20
 """Bytes of a batch that commands leave free, for the cut that may follow."""

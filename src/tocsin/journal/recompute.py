@@ -2,10 +2,11 @@
 Recompute what a journal says, cycle by cycle (rules JN-046, JN-048).
 """
 
+from tocsin.core.codec import encode
 from tocsin.core.errors import DataError, InvariantBroken, JournalError, Refused
 from tocsin.engine.engine import Engine
 from tocsin.engine.messages import CycleResult
-from tocsin.journal.records import CommandDigest, CycleRecords, hash_cut, read_genesis
+from tocsin.journal.records import Close, CommandDigest, CycleRecords, hash_cut, read_genesis
 from tocsin.sheet.terms import decode_sheet
 
 SEE_VERIFY = "`tocsin verify` names the first difference"
@@ -52,9 +53,8 @@ def replay_cycle(engine: Engine, cycle: CycleRecords) -> CycleResult | None:
         result = engine.cut(cut.next_time_ns)
     except (InvariantBroken, DataError) as error:
         raise JournalError(f"cycle {cut.cycle} cannot be recomputed: {error}") from None
-    if close is not None and close.root != result.root:
-        raise JournalError(
-            f"cycle {cut.cycle}: the journal says root {close.root.hex()}, its commands give {result.root.hex()}; "
-            f"{SEE_VERIFY}"
-        )
+    if close is not None and encode(close) != encode(Close.of(result, cut)):
+        roots = f"root {close.root.hex()}, its commands give {result.root.hex()}"
+        what = roots if close.root != result.root else "other decisions, marks or bucket roots than its commands give"
+        raise JournalError(f"cycle {cut.cycle}: the journal says {what}; {SEE_VERIFY}")
     return result

@@ -18,7 +18,8 @@ from tocsin.core.hashing import hash_bytes
 from tocsin.engine.messages import CycleOpen, CycleResult
 from tocsin.journal.frames import Record
 
-FORMAT = "tocsin-journal-1"
+FORMAT = "tocsin-journal-1 rules-1"
+"""Name of the layout and of the rules; the second number rises whenever a rule gives other bytes (golden roots)."""
 
 Progress = Callable[[int, int, str], None]
 """Called as (records or cycles done, of how many, note) by whatever reads a whole journal."""
@@ -26,6 +27,10 @@ Progress = Callable[[int, int, str], None]
 
 class RecordError(JournalError):
     """A record is whole, and yet no record of Tocsin's, or not where one can stand; the message names its number."""
+
+
+INGRESS = 0
+"""Stream tag of commands, cuts and closes of the embedded host: it has one physical sequence."""
 
 
 class RecordKind(IntEnum):
@@ -160,6 +165,8 @@ def _take_record(cycle: CycleRecords, record: Record) -> None:
         kind = RecordKind(record.kind)
     except ValueError:
         raise RecordError(f"record {record.number}: kind must be 1, 2 or 3, was {record.kind}") from None
+    if record.stream != INGRESS:
+        raise RecordError(f"record {record.number}: stream must be {INGRESS}, was {record.stream}")
     if (kind == RecordKind.CLOSE) != (cycle.cut is not None):
         found = kind.name.lower()
         wanted = "the close of its cut must follow" if cycle.cut is not None else "a close must follow its cut"

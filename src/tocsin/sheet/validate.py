@@ -7,9 +7,9 @@ A sheet that fails is refused as a whole with one message that names field, valu
 from collections.abc import Iterable
 
 from tocsin.core import limits
-from tocsin.core.errors import SheetError
+from tocsin.core.errors import CodecError, SheetError
 from tocsin.core.integers import PPM, ceil_div
-from tocsin.sheet.terms import AssetTerms, ContractTerms, LevelFactors, RiskSheet
+from tocsin.sheet.terms import AssetTerms, ContractTerms, LevelFactors, RiskSheet, decode_sheet, encode_sheet
 
 
 def _require(ok: bool, field: str, value: object, accepted: str) -> None:
@@ -36,11 +36,15 @@ def _unique(field: str, ids: Iterable[int]) -> None:
 
 def validate_sheet(sheet: RiskSheet) -> RiskSheet:
     """
-    Return `sheet` unchanged if every bound holds.
+    Return `sheet` unchanged if every field has its type and every bound holds.
 
     Raises:
         SheetError: The first bound that does not hold, with field, value and what is accepted.
     """
+    try:
+        decode_sheet(encode_sheet(sheet))
+    except CodecError as error:
+        raise SheetError(f"sheet must have fields of the published types, has not: {error}") from None
     _text("name", sheet.name, 64)
     _require(
         1 <= len(sheet.assets) <= limits.ASSETS_MAX,

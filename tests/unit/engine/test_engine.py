@@ -49,6 +49,6 @@ def test_a_sheet_with_fields_of_another_type_is_refused(fields):
     disk = SimDisk(1)
     sheet = msgspec.structs.replace(small_sheet(), **fields)
     for make in (lambda: Engine(sheet, 0), lambda: EmbeddedHost.create(disk, sheet, 0)):
-        with pytest.raises(DataError, match="bytes are not a RiskSheet"):
+        with pytest.raises(DataError, match="sheet must have fields of the published types"):
             make()
     assert disk.names() == []
