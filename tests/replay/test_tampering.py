@@ -16,6 +16,7 @@ from tocsin.engine.messages import CloseLots, Debit, Grant, Release
 from tocsin.journal.frames import Record
 from tocsin.journal.host import EmbeddedHost
 from tocsin.journal.records import Genesis, RecordKind, read_genesis
+from tocsin.journal.replay import replay_journal
 from tocsin.journal.simdisk import SimDisk
 from tocsin.journal.snapshot import latest_snapshot, write_snapshot
 from tocsin.journal.verify import HOUSE, RECORDS, verify
@@ -524,6 +525,34 @@ def test_a_tail_made_anew_is_vouched_for_by_no_earlier_root() -> None:
     early = verify(disk, root=rich_world().results[11].root)
     assert early.ok and early.root_cycle == 12 < early.cycles
     assert not verify(disk, root=rich_world().results[number - 1].root).ok
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"house_root": bytes(32)}, {"buckets": (), "bucket_roots": ()}],
+    ids=["house root", "bucket roots"],
+)
+def test_a_close_that_says_otherwise_is_not_opened(changes: dict) -> None:
+    """JN-048, JN-057: not only the state root counts; whoever opens or replays such a journal is told."""
+
+    def edit(cycle):
+        cycle.close = replace(cycle.close, **changes)
+
+    disk = forge(rich_disk(), on(7, edit), careful=False)
+    assert verify(disk).difference.cycle == 7
+    for use in (EmbeddedHost.open, replay_journal):
+        with pytest.raises(JournalError, match="cycle 7: the journal says other decisions, marks or bucket roots"):
+            use(disk)
+
+
+def test_another_stream_of_a_record() -> None:
+    """JN-040: the embedded host has one stream; a record of another is named."""
+    disk = SimDisk(1)
+    assert rewrite(rich_disk(), disk, lambda r: r._replace(stream=9) if r.number == 5 else r) == 1
+    found = verify(disk).difference
+    assert found.bucket == RECORDS and "record 5: stream must be 0, was 9" in found.what
+    with pytest.raises(JournalError, match="stream must be 0, was 9"):
+        EmbeddedHost.open(disk)
 
 
 def test_a_journal_cut_short_is_a_journal() -> None:
