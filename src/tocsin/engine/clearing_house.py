@@ -217,7 +217,7 @@ class ClearingHouse(HouseDesk):
         closing = close_lots(self, _merge(closes, lambda c: c.lot_candidates), self._lots_wanted)
         self.dealt_lots = _sum_dicts([{d.contract: d.lots} for d in closing])
         decisions += closing
-        decisions += losses.share_losses(self, _merge(closes, lambda c: c.money_candidates), self.first_extra)
+        decisions += losses.share_losses(self, _merge(closes, lambda c: c.money_candidates))
         decisions += self._release()
         decisions += grant_lots(self, _merge(closes, lambda c: c.requests))
         self._decisions = tuple(decisions)
@@ -270,9 +270,8 @@ class ClearingHouse(HouseDesk):
         """Return the ClearingHouse of a snapshot."""
         state = decode(encode(snapshot.state), HouseState)
         house = cls.__new__(cls)
-        HouseDesk.__init__(
-            house, decode_sheet(state.sheet), state, Valuation(decode_sheet(state.sheet), snapshot.opened.marks)
-        )
+        sheet = decode_sheet(state.sheet)
+        HouseDesk.__init__(house, sheet, state, Valuation(sheet, snapshot.opened.marks))
         house.store.load(list(snapshot.leaves))
         house.last_root = snapshot.root
         house._decisions = snapshot.decisions

@@ -198,9 +198,7 @@ def money_wanted(claims: list[Claim], decisions: tuple[ms.Decision, ...]) -> dic
     return {asset: units for asset, units in sorted(out.items()) if units > 0}
 
 
-def share_losses(
-    house: HouseDesk, offered: list[ms.MoneyCandidate], first_extra: Callable[[int], int]
-) -> list[ms.Decision]:
+def share_losses(house: HouseDesk, offered: list[ms.MoneyCandidate]) -> list[ms.Decision]:
     """
     Share what is still missing per asset over the winners that reported gains (rules WF-050 to WF-054).
 
@@ -223,7 +221,7 @@ def share_losses(
             [w.profit for w in winners],
             [w.capacity for w in winners],
             remainder=policy.remainder,
-            first_extra=first_extra(asset),
+            first_extra=house.first_extra(asset),
         )
         for winner, amount in zip(winners, amounts, strict=True):
             if amount:

@@ -27,9 +27,7 @@ def decide_account(desk: ShardDesk, account: int) -> None:
     if level == Level.MARGIN_CALL and case.call is None and not case.reducing and desk.sheet.calls.enabled:
         _issue_call(desk, state, case, now)
     if level == Level.LIQUIDATION and not case.reducing:
-        case.reducing = True
-        desk.note(3, account, "reduction_started", why="liquidation level")
-        _cancel_holds(desk, state)
+        _start_reduction(desk, state, case, "liquidation level")
     _step_intents(desk, case, needed=case.reducing, cycle=cycle, now=now)
     taken = level >= Level.TAKEOVER
     if not taken and case.reducing:

@@ -21,6 +21,7 @@ from tocsin.lab.october.sheets import BTC, USDT, btc_price
 from tocsin.lab.october.tally import Tally
 from tocsin.lab.october.world import World
 from tocsin.margin.state import Mode
+from tocsin.sheet.mark_rule import linear_mark
 from tocsin.sheet.terms import RiskSheet
 
 MINUTE_NS = 60 * SECOND_NS
@@ -149,7 +150,7 @@ class Replay:
         """Publish the marks of `time_ns` for the cycle that opens then."""
         contracts = tuple(self._markets)
         marks = tuple(
-            path.mark_at(time_ns) * self._markets[c].units_per_tick_per_lot
+            linear_mark(self._markets[c].units_per_tick_per_lot, path.mark_at(time_ns))
             for c, path in zip(contracts, self._paths, strict=True)
         )
         zeros = (0,) * len(contracts)
