@@ -64,6 +64,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
 
     `isolated_collateral` is the money set aside for the leg without unrealised profit, in the settlement asset.
     `order_buy` and `order_sell` are resting orders in contracts, >= 0. `hedge_side` is "long", "short" or "" (one-way).
+    `leverage` None means the highest that the venue allows for a position of this size: initial margin is its least.
     """
 
     symbol: str
