@@ -65,6 +65,8 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
     `isolated_collateral` is the money set aside for the leg without unrealised profit, in the settlement asset.
     `order_buy` and `order_sell` are resting orders in contracts, >= 0. `hedge_side` is "long", "short" or "" (one-way).
     `leverage` None means the highest that the venue allows for a position of this size: initial margin is its least.
+    `maintenance_rate` and `initial_rate` are the venue's own rates as it states them with the position (fractions):
+    where given they count before any shipped table. `fee_rate` is the closing fee's rate of this account, likewise.
     """
 
     symbol: str
@@ -84,6 +86,9 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
     order_sell: Decimal = Decimal(0)
     order_price: Decimal | None = None
     accrued_funding: Decimal = Decimal(0)
+    maintenance_rate: Decimal | None = None
+    initial_rate: Decimal | None = None
+    fee_rate: Decimal | None = None
     option: OptionTerms | None = None
 
 
