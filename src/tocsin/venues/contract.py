@@ -67,6 +67,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
     `leverage` None means the highest that the venue allows for a position of this size: initial margin is its least.
     `maintenance_rate` and `initial_rate` are the venue's own rates as it states them with the position (fractions):
     where given they count before any shipped table. `fee_rate` is the closing fee's rate of this account, likewise.
+    `deduction` is what `maintenance_rate` x notional is lessened by (None: nothing), in the notional's unit.
     """
 
     symbol: str
@@ -89,6 +90,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
     maintenance_rate: Decimal | None = None
     initial_rate: Decimal | None = None
     fee_rate: Decimal | None = None
+    deduction: Decimal | None = None
     option: OptionTerms | None = None
 
 

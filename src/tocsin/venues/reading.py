@@ -69,8 +69,6 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         moments: Time stamps by the place that carries them, as written; they should be one moment.
         label: Where it comes from, for people ("file.json, record 3 (by-snx-25x)").
         notes: Things the reader assumed or saw.
-        stated: Rates that the payload or its collector states (see `STATED`), by leg.
-        expected: Named source errors known for this record: quantity -> reason.
     """
 
     portfolio: Portfolio
@@ -81,24 +79,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     moments: Mapping[str, str] = {}
     label: str = ""
     notes: tuple[str, ...] = ()
-    stated: Mapping[int, Mapping[str, Decimal]] = {}
     raw: Any = None
-
-
-STATED = ("maintenance_rate", "deduction", "initial_rate", "taker_fee")
-"""
-Rates that stand above the tables: `Portfolio.extra["maintenance_rate:BTCUSDT"]` and so on, read with `stated`.
-
-A rulebook asks `stated(portfolio, leg.symbol, "maintenance_rate")` before it looks into its brackets: the rate is then
-that of every bracket, its deduction is "deduction" (0 if absent). `initial_rate` and `taker_fee` likewise.
-"""
-
-
-def stated(portfolio: Portfolio, symbol: str, name: str) -> Decimal | None:
-    """
-    Return the rate that the payload itself states for a symbol, None if it states none. See `STATED`.
-    """
-    return portfolio.extra.get(f"{name}:{symbol}")
 
 
 class Fields:
@@ -288,7 +269,6 @@ class Draft:
     prices: dict[int, dict[str, Decimal]] = field(default_factory=dict[int, dict[str, Decimal]])
     moments: dict[str, str] = field(default_factory=dict[str, str])
     notes: list[str] = field(default_factory=list[str])
-    stated: dict[int, dict[str, Decimal]] = field(default_factory=dict[int, dict[str, Decimal]])
     raw: Any = None
 
     def add_leg(self, leg: Leg, moment: str = "") -> int:
@@ -349,14 +329,6 @@ class Draft:
         if value is not None and value > 0:
             self.prices.setdefault(leg, {})[name] = value
 
-    def state(self, leg: int, name: str, value: Decimal | None) -> None:
-        """
-        Note a rate that the payload states (`STATED`); it goes before the tables.
-        """
-        if value is not None:
-            self.stated.setdefault(leg, {})[name] = value
-            self.extra[f"{name}:{self.legs[leg].symbol}"] = value
-
     def replace_leg(self, place: int, leg: Leg) -> None:
         """
         Exchange the leg at a place, as when a second payload tells more about it.
@@ -388,7 +360,6 @@ class Draft:
             moments=dict(self.moments),
             label=self.label,
             notes=tuple(self.notes),
-            stated={place: dict(found) for place, found in self.stated.items()},
             raw=self.raw,
         )
 
