@@ -4,10 +4,12 @@ The list of venues' rulebooks: found by name, imported when asked for.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import localcontext
 from importlib import import_module
 
 from tocsin.core.errors import ConfigError
-from tocsin.venues.contract import Evaluation, Mode, Portfolio, Product
+from tocsin.venues.checks import check_portfolio
+from tocsin.venues.contract import NUMBERS, Evaluation, Mode, Portfolio, Product
 from tocsin.venues.params import Params, suggest
 
 MODULES: dict[str, str] = {
@@ -40,9 +42,15 @@ class Rulebook:
 
     def run(self, portfolio: Portfolio, params: Params | None = None) -> Evaluation:
         """
-        Evaluate with the parameters valid at the portfolio's time, or with those given.
+        Check the portfolio and evaluate it with the parameters valid at its time, or with those given.
+
+        Raises:
+            MissingInput: A rule lacks an input; `field` names it.
+            VenueRefusal: The portfolio contradicts itself, or the rulebook has no answer for it.
         """
-        return self.evaluate(portfolio, params or Params(self.venue, portfolio.time))
+        check_portfolio(portfolio)
+        with localcontext(NUMBERS):
+            return self.evaluate(portfolio, params or Params(self.venue, portfolio.time))
 
 
 def find_rulebook(name: str) -> Rulebook:
