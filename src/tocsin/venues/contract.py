@@ -66,7 +66,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
     `order_buy` and `order_sell` are resting orders in contracts, >= 0. `hedge_side` is "long", "short" or "" (one-way).
     `leverage` None means the highest that the venue allows for a position of this size: initial margin is its least.
     `maintenance_rate` and `initial_rate` are the venue's own rates as it states them with the position (fractions):
-    where given they count before any shipped table, `deduction` with them (None: 0). `fee_rate` is the closing fee's rate of this account, likewise.
+    where given they count before any shipped table. `fee_rate` is the closing fee's rate of this account, likewise.
     `deduction` is what `maintenance_rate` x notional is lessened by (None: nothing), in the notional's unit.
     """
 
@@ -89,7 +89,6 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
     accrued_funding: Decimal = Decimal(0)
     maintenance_rate: Decimal | None = None
     initial_rate: Decimal | None = None
-    deduction: Decimal | None = None
     fee_rate: Decimal | None = None
     deduction: Decimal | None = None
     option: OptionTerms | None = None
