@@ -33,7 +33,8 @@ class ParamSet(msgspec.Struct, frozen=True, kw_only=True):
     """
     One version of a venue's parameters. `values` holds what the file says beside its head, numbers as `Decimal`.
 
-    `is_in_force` is False where no version covers the time asked for and the nearest one stands in.
+    `is_in_force` is False where no version covers the time asked for and the nearest one stands in. `is_shipped` is
+    False for a set that someone made: it alone is looked at.
     """
 
     venue: str
@@ -46,6 +47,7 @@ class ParamSet(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     values: Mapping[str, Any]
     is_in_force: bool = True
+    is_shipped: bool = True
 
     def get(self, *keys: str) -> Any:
         """
