@@ -6,7 +6,16 @@ per claimant, exact in total. No account is changed here and nothing is read but
 and up (`docs/rulebook/waterfall.md`). The siblings `margin_calls` and `liquidation` are never imported.
 """
 
-from tocsin.procedures.waterfall.adl import Candidate, allocate_lots, rank_candidates
+from tocsin.procedures.waterfall.adl import LotPolicy, allocate_lots, deal_lots
+from tocsin.procedures.waterfall.assessments import (
+    DefaultLoss,
+    GainsHaircut,
+    absorb_default,
+    assessment_cap,
+    haircut_gains,
+    tear_up,
+)
+from tocsin.procedures.waterfall.default_fund import FundSize, share_default_fund, size_default_fund
 from tocsin.procedures.waterfall.funds import (
     Draws,
     SharedDraws,
@@ -15,10 +24,13 @@ from tocsin.procedures.waterfall.funds import (
     insurance_fund_delta,
     share_stages,
 )
+from tocsin.procedures.waterfall.scores import Candidate, rank_candidates, rank_of, ranks_before, score_candidate
 from tocsin.procedures.waterfall.sharing import (
     OtherRemainder,
     Sharing,
+    share_by_weight,
     share_deficit,
+    share_min_max,
     share_pro_rata_floor,
     share_queue,
     share_water_filling,
@@ -26,18 +38,34 @@ from tocsin.procedures.waterfall.sharing import (
 
 __all__ = [
     "Candidate",
+    "DefaultLoss",
     "Draws",
+    "LotPolicy",
+    "FundSize",
+    "GainsHaircut",
     "OtherRemainder",
     "SharedDraws",
     "Sharing",
     "Stage",
+    "absorb_default",
     "allocate_lots",
+    "deal_lots",
+    "assessment_cap",
     "draw_stages",
+    "haircut_gains",
     "insurance_fund_delta",
     "rank_candidates",
+    "rank_of",
+    "ranks_before",
+    "score_candidate",
+    "share_by_weight",
+    "share_default_fund",
     "share_deficit",
+    "share_min_max",
     "share_pro_rata_floor",
     "share_queue",
     "share_stages",
     "share_water_filling",
+    "size_default_fund",
+    "tear_up",
 ]
