@@ -14,8 +14,26 @@ from tocsin.venues.params import Params, suggest
 
 MODULES: dict[str, str] = {
     "binance": "tocsin.venues.binance",
+    "hyperliquid": "tocsin.venues.hyperliquid",
+    "aax": "tocsin.venues.smaller",
+    "backpack": "tocsin.venues.smaller",
+    "bingx": "tocsin.venues.smaller",
+    "bitget": "tocsin.venues.smaller",
+    "bitmart": "tocsin.venues.smaller",
+    "bydfi": "tocsin.venues.smaller",
+    "coinex": "tocsin.venues.smaller",
+    "digifinex": "tocsin.venues.smaller",
+    "gate": "tocsin.venues.smaller",
+    "htx": "tocsin.venues.smaller",
+    "kucoin": "tocsin.venues.smaller",
+    "lighter": "tocsin.venues.smaller",
+    "mexc": "tocsin.venues.smaller",
+    "modetrade": "tocsin.venues.smaller",
+    "phemex": "tocsin.venues.smaller",
+    "poloniex": "tocsin.venues.smaller",
+    "xt": "tocsin.venues.smaller",
 }
-"""First word of a rulebook's name -> the module whose `RULEBOOKS` holds it. One line a venue."""
+"""First word of a rulebook's name -> the module whose `RULEBOOKS` holds it (others' too). One line a venue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +78,9 @@ def find_rulebook(name: str) -> Rulebook:
     Raises:
         ConfigError: No such rulebook; the message names the nearest ones.
     """
-    module = MODULES.get(name.split("-", maxsplit=1)[0])
-    if module:
-        for book in _books(module):
-            if book.name == name:
-                return book
+    for book in rulebooks_of(name.split("-", maxsplit=1)[0]):
+        if book.name == name:
+            return book
     names = [book.name for book in all_rulebooks()]
     raise ConfigError(f"unknown rulebook {name!r}{suggest(name, names) or '; known: ' + ', '.join(names)}")
 
@@ -73,7 +89,7 @@ def all_rulebooks() -> tuple[Rulebook, ...]:
     """
     Return every rulebook, by venue in alphabetical order, each venue's in its own order.
     """
-    return tuple(book for module in dict(sorted(MODULES.items())).values() for book in _books(module))
+    return tuple(book for venue in sorted(MODULES) for book in rulebooks_of(venue))
 
 
 def rulebooks_of(venue: str) -> tuple[Rulebook, ...]:
@@ -81,8 +97,7 @@ def rulebooks_of(venue: str) -> tuple[Rulebook, ...]:
     Return the rulebooks of one venue, () if it has none.
     """
     module = MODULES.get(venue)
-    return _books(module) if module else ()
-
-
-def _books(module: str) -> tuple[Rulebook, ...]:
-    return import_module(module).RULEBOOKS
+    if module is None:
+        return ()
+    books: tuple[Rulebook, ...] = import_module(module).RULEBOOKS
+    return tuple(book for book in books if book.name.split("-", maxsplit=1)[0] == venue)
