@@ -135,6 +135,8 @@ def _multi_pool(portfolio: Portfolio, cross: list[Valued], params: Params) -> li
     """
     if not cross:
         return []
+    if not portfolio.balances:
+        return [_published_pool(portfolio, cross)]
     rates = params.get("multi_assets")
     amounts = {b.asset: b.amount for b in portfolio.balances}
     prices: dict[str, Decimal] = {}
@@ -157,6 +159,16 @@ def _multi_pool(portfolio: Portfolio, cross: list[Valued], params: Params) -> li
         equity += worth
     maintenance = sum((v.maintenance * prices[v.asset] for v in cross), ZERO) + (portfolio.other_maintenance or ZERO)
     return [Pool("USD", cross, equity, maintenance, prices)]
+
+
+def _published_pool(portfolio: Portfolio, cross: list[Valued]) -> Pool:
+    """
+    Return the pool with the venue's own equity in USD; a margin asset without `extra["price:ASSET"]` counts as 1 USD.
+    """
+    prices = {v.asset: portfolio.extra.get(f"price:{v.asset}", Decimal(1)) for v in cross}
+    maintenance = sum((v.maintenance * prices[v.asset] for v in cross), ZERO) + (portfolio.other_maintenance or ZERO)
+    lacking = "balances" if portfolio.equity is None else ""
+    return Pool("USD", cross, portfolio.equity, maintenance, prices, lacking)
 
 
 def _isolated_margin(v: Valued) -> LegMargin:
