@@ -43,11 +43,49 @@ class LiquidationMode(IntEnum):
 
 
 class Allocation(IntEnum):
-    """How lots (ADL) or money (loss sharing) are shared out over candidates."""
+    """
+    How lots (ADL) or money (loss sharing) are shared out over candidates (rules WF-009, WF-030 to WF-035).
+
+    For lots `WATER_FILLING` levels what leverage is left, for money the share of the profit that is taken; `MIN_MAX`
+    makes the largest share anybody loses as small as whole lots (units) allow.
+    """
 
     PRO_RATA = 0
     QUEUE = 1
     WATER_FILLING = 2
+    MIN_MAX = 3
+
+
+class Score(IntEnum):
+    """Who stands first in the queue: the score a venue publishes (rule WF-033)."""
+
+    BITMEX = 0
+    BINANCE = 1
+    OKX = 2
+    HYPERLIQUID = 3
+    HYPERLIQUID_PROFIT = 4
+    ENTRY_PRICE = 5
+    START = 6
+
+
+class Weight(IntEnum):
+    """What shares of lots go by (rule WF-032)."""
+
+    LOTS = 0
+    PROFIT = 1
+    EQUITY = 2
+    NOTIONAL = 3
+
+
+class Hedges(IntEnum):
+    """
+    What happens to lots whose close would raise the holder's requirement (rule WF-036): they stay (`KEEP`), come after
+    all others (`LAST`), or are dealt like any (`IGNORE`).
+    """
+
+    KEEP = 0
+    LAST = 1
+    IGNORE = 2
 
 
 class Remainder(IntEnum):
@@ -160,6 +198,9 @@ class WaterfallPolicy(msgspec.Struct, frozen=True, array_like=True):
     """
     Loss policy: draw caps of the funds per cycle (ppm of balance), how lots and money are shared, remainder,
     and after how many cycles the default account's lots go to ADL.
+
+    `score` ranks queues, `weight` is what shares of lots go by, `hedges` what is done with lots that hedge their holder;
+    with `spreads` the legs of a hedge are closed together where the default account holds the other side of all.
     """
 
     market_draw_cap_ppm: int = 250_000
@@ -168,6 +209,10 @@ class WaterfallPolicy(msgspec.Struct, frozen=True, array_like=True):
     money: Allocation = Allocation.WATER_FILLING
     remainder: Remainder = Remainder.ROTATE
     adl_after_cycles: int = 12
+    score: Score = Score.BITMEX
+    weight: Weight = Weight.LOTS
+    hedges: Hedges = Hedges.KEEP
+    spreads: bool = True
 
 
 class CyclePolicy(msgspec.Struct, frozen=True, array_like=True):
