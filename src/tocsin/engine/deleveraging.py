@@ -1,12 +1,20 @@
 """
-ADL: which lots of the default account holders close, and whose (rules WF-030 to WF-032, WF-045 to WF-049).
+ADL: which lots of the default account holders close, and whose (rules WF-030 to WF-038, WF-045 to WF-049).
 """
 
+from math import gcd
+
 from tocsin.core.ids import default_account
+from tocsin.core.integers import sign
 from tocsin.engine import messages as ms
 from tocsin.engine.claims import total_claims
 from tocsin.engine.house import HouseDesk
-from tocsin.procedures.waterfall.adl import Candidate, allocate_lots
+from tocsin.procedures.waterfall.adl import LotPolicy, deal_lots
+from tocsin.procedures.waterfall.scores import Candidate
+from tocsin.sheet.terms import Hedges
+
+Place = tuple[int, int, int]
+"""(bucket, account, contract)."""
 
 
 def lots_wanted(house: HouseDesk) -> dict[int, int]:
@@ -40,30 +48,111 @@ def unreserved_lots(house: HouseDesk, contract: int) -> int:
 def close_lots(house: HouseDesk, offered: list[ms.LotCandidate], wanted: dict[int, int]) -> list[ms.CloseLots]:
     """
     Deal the default account's lots to the holders that offered theirs, at the mark of the cycle just closed (rules
-    WF-030, WF-049).
+    WF-030, WF-049): whole spreads first (WF-037), then lots of holders that closed no spread.
     """
-    out: list[ms.CloseLots] = []
+    free: dict[int, int] = {}
     for contract in sorted(wanted):
-        free = unreserved_lots(house, contract)
-        if free * wanted[contract] <= 0:
-            continue
-        holders = [o for o in offered if o.contract == contract]
-        ranked = [
-            Candidate(o.bucket, o.account, o.lots, o.profit, o.entry_value, o.notional, o.equity) for o in holders
-        ]
-        dealt = allocate_lots(
-            min(abs(free), abs(wanted[contract])),
-            ranked,
-            house.sheet.waterfall.lots,
-            first_extra=house.first_extra(contract),
-        )
+        lots = unreserved_lots(house, contract)
+        if lots * wanted[contract] > 0:
+            free[contract] = min(abs(lots), abs(wanted[contract])) * sign(lots)
+    holders = [o for o in offered if o.contract in free]
+    policy = LotPolicy.of(house.sheet.waterfall)
+    spreads = _deal_spreads(house, holders, free, policy) if house.sheet.waterfall.spreads else {}
+    busy = {(bucket, account, house.valuation.lines[contract].asset) for bucket, account, contract in spreads}
+    singles: dict[Place, int] = {}
+    for contract, lots in free.items():
+        asset = house.valuation.lines[contract].asset
+        rows = [o for o in holders if o.contract == contract and (o.bucket, o.account, asset) not in busy]
+        left = abs(lots) - sum(units for place, units in spreads.items() if place[2] == contract)
+        dealt = deal_lots(left, [as_candidate(o) for o in rows], policy, first_extra=house.first_extra(contract))
+        singles.update({(o.bucket, o.account, contract): units for o, units in zip(rows, dealt, strict=True) if units})
+    out: list[ms.CloseLots] = []
+    for contract, lots in free.items():
         mark = house.valuation.lines[contract].mark
-        for holder, lots in zip(holders, dealt, strict=True):
-            if lots:
-                signed = lots if free > 0 else -lots
-                out.append(ms.CloseLots(holder.bucket, holder.account, contract, signed, signed * mark))
-        if sum(dealt):
-            house.note(
-                "adl_dealt", contract=contract, lots=sum(dealt), wanted=abs(free), holders=sum(1 for d in dealt if d)
-            )
+        taken = {place: units for place, units in {**spreads, **singles}.items() if place[2] == contract}
+        for (bucket, account, _), units in sorted(taken.items()):
+            signed = units * sign(lots)
+            out.append(ms.CloseLots(bucket, account, contract, signed, signed * mark))
+        _note_dealt(house, contract, abs(lots), taken, spreads)
     return out
+
+
+def as_candidate(offer: ms.LotCandidate) -> Candidate:
+    """Return what an offer says, as the waterfall reads it."""
+    return Candidate(
+        offer.bucket,
+        offer.account,
+        offer.lots,
+        offer.profit,
+        offer.entry_value,
+        offer.notional,
+        offer.equity,
+        offer.reserved,
+        offer.side,
+        offer.balance,
+        offer.requirement,
+        offer.safe,
+    )
+
+
+def _deal_spreads(
+    house: HouseDesk, holders: list[ms.LotCandidate], free: dict[int, int], policy: LotPolicy
+) -> dict[Place, int]:
+    """
+    Return the lots per (bucket, account, contract) that are closed as whole spreads (rule WF-037).
+
+    Spreads of one shape (contracts and lots of each) are dealt like lots of one contract; shapes in the order of their
+    contracts and lots, each up to what the default account still holds of all its legs.
+    """
+    groups: dict[tuple[int, int, int], list[ms.LotCandidate]] = {}
+    for o in holders:
+        if o.spreads:
+            groups.setdefault((o.bucket, o.account, house.valuation.lines[o.contract].asset), []).append(o)
+    shapes: dict[tuple[tuple[int, int], ...], list[list[ms.LotCandidate]]] = {}
+    for legs in groups.values():
+        if len(legs) > 1:
+            count = gcd(*(o.lots for o in legs))
+            shapes.setdefault(tuple((o.contract, o.lots // count) for o in legs), []).append(legs)
+    left = {contract: abs(lots) for contract, lots in free.items()}
+    out: dict[Place, int] = {}
+    for shape, owners in sorted(shapes.items()):
+        most = min(left[contract] // ratio for contract, ratio in shape)
+        whole = policy._replace(hedges=Hedges.IGNORE)
+        first = house.first_extra(-1 - shape[0][0])
+        dealt = deal_lots(most, [_as_spreads(legs) for legs in owners], whole, first_extra=first)
+        for legs, units in zip(owners, dealt, strict=True):
+            for offer, (contract, ratio) in zip(legs, shape, strict=True):
+                if units:
+                    out[(offer.bucket, offer.account, contract)] = units * ratio
+                    left[contract] -= units * ratio
+    return out
+
+
+def _as_spreads(legs: list[ms.LotCandidate]) -> Candidate:
+    """Return a holder's spreads as lots of one contract: amounts of all legs together."""
+    first = legs[0]
+    count = gcd(*(o.lots for o in legs))
+    return Candidate(
+        first.bucket,
+        first.account,
+        first.spreads,
+        sum(o.profit for o in legs),
+        sum(o.entry_value for o in legs),
+        sum(o.notional for o in legs),
+        first.equity,
+        count - first.spreads,
+        balance=first.balance,
+        requirement=first.requirement,
+    )
+
+
+def _note_dealt(
+    house: HouseDesk, contract: int, wanted: int, taken: dict[Place, int], spreads: dict[Place, int]
+) -> None:
+    """Tell how many lots were dealt, and how many stay with the default account because nobody can close them."""
+    lots = sum(taken.values())
+    if lots:
+        in_spreads = sum(units for place, units in spreads.items() if place[2] == contract)
+        house.note("adl_dealt", contract=contract, lots=lots, wanted=wanted, holders=len(taken), in_spreads=in_spreads)
+    if lots < wanted:
+        house.note("adl_kept", default_account(contract), contract=contract, lots=wanted - lots)

@@ -16,8 +16,8 @@ from tocsin.core.integers import PPM, ceil_div, floor_div, share_pro_rata
 from tocsin.engine import messages as ms
 from tocsin.engine.claims import NO_MARKET, Claim, add_claim, pay_claims, total_claims
 from tocsin.engine.house import HouseDesk
-from tocsin.procedures.waterfall.adl import Candidate, rank_candidates
 from tocsin.procedures.waterfall.funds import Stage, share_stages
+from tocsin.procedures.waterfall.scores import Candidate, rank_candidates
 from tocsin.procedures.waterfall.sharing import share_deficit
 from tocsin.sheet.terms import Allocation
 

@@ -148,7 +148,12 @@ class Fee(NamedTuple):
 
 
 class LotCandidate(NamedTuple):
-    """A holder that can close lots against the default account."""
+    """
+    A holder that can close lots against the default account: its side of one contract, frozen at the close.
+
+    Fields as in `tocsin.procedures.waterfall.scores.Candidate`. `spreads` is how many whole spreads of all its rows in
+    this contract's asset may be closed without raising its requirement; 0 where they are no spread (rule WF-037).
+    """
 
     bucket: int
     account: int
@@ -158,6 +163,12 @@ class LotCandidate(NamedTuple):
     entry_value: int
     notional: int
     equity: int
+    reserved: int = 0
+    side: int = 1
+    balance: int = 0
+    requirement: int = 0
+    safe: int = -1
+    spreads: int = 0
 
 
 class MoneyCandidate(NamedTuple):

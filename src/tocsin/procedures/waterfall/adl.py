@@ -1,66 +1,80 @@
 """
-Choose whose lots are closed by auto-deleveraging: whole lots, exact in total (rules WF-030 to WF-032).
+Choose whose lots are closed by auto-deleveraging: whole lots, exact in total (rules WF-030 to WF-036).
 
 Only lots are decided here, never money: they are closed at the mark, and what is missing is shared by
 `sharing`. The result depends on the candidates, never on the order in which they are listed.
 """
 
-from functools import cmp_to_key
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from tocsin.core.integers import share_pro_rata, sign
-from tocsin.sheet.terms import Allocation
+from tocsin.procedures.waterfall.levels import Source, take_by_level
+from tocsin.procedures.waterfall.scores import Candidate, canonical_order, rank_candidates
+from tocsin.procedures.waterfall.sharing import share_by_weight
+from tocsin.sheet.terms import Allocation, Hedges, Score, WaterfallPolicy, Weight
 
 
-class Candidate(NamedTuple):
+class LotPolicy(NamedTuple):
+    """How lots are dealt: the part of a sheet's `WaterfallPolicy` that says so."""
+
+    allocation: Allocation = Allocation.QUEUE
+    score: Score = Score.BITMEX
+    weight: Weight = Weight.LOTS
+    hedges: Hedges = Hedges.IGNORE
+
+    @classmethod
+    def of(cls, policy: WaterfallPolicy) -> "LotPolicy":
+        """Return the part of a sheet's policy that deals lots."""
+        return cls(policy.lots, policy.score, policy.weight, policy.hedges)
+
+
+def deal_lots(wanted: int, candidates: list[Candidate], policy: LotPolicy, *, first_extra: int = 0) -> list[int]:
     """
-    One position on the side that can absorb lots, as frozen at the close of the cycle.
+    Deal lots to candidates by the sheet's policy, lots that hedge their holder as `hedges` says (WF-030, WF-036).
 
-    `lots` >= 0 are those that may be taken (held less reserved); `profit` and `equity` are signed,
-    `entry_value` and `notional` >= 0, all in units of one asset.
+    `KEEP` deals safe lots only; `LAST` deals them first and, if they do not reach, the others by the same policy;
+    `IGNORE` makes no difference.
+
+    Args:
+        wanted: Lots to close, >= 0.
+        candidates: Positions on the opposite side of one contract, one per account, in any order.
+        policy: What the sheet says.
+        first_extra: Where the last lots begin to be dealt.
+
+    Returns:
+        Lots per candidate in the order given, summing to min(wanted, lots offered); under `KEEP` to min(wanted, safe
+        lots offered).
     """
 
-    bucket: int
-    account: int
-    lots: int
-    profit: int = 0
-    entry_value: int = 0
-    notional: int = 0
-    equity: int = 0
+    def deal(units: int, offered: list[Candidate]) -> list[int]:
+        return allocate_lots(
+            units, offered, policy.allocation, score=policy.score, weight=policy.weight, first_extra=first_extra
+        )
+
+    if policy.hedges is Hedges.IGNORE:
+        return deal(wanted, candidates)
+    safe = deal(wanted, [_offer(c, c.safe_lots) for c in candidates])
+    left = wanted - sum(safe)
+    if policy.hedges is Hedges.KEEP or not left:
+        return safe
+    others = deal(left, [_close(c, taken) for c, taken in zip(candidates, safe, strict=True)])
+    return [x + y for x, y in zip(safe, others, strict=True)]
 
 
-def _score(candidate: Candidate) -> tuple[int, int]:
-    """
-    Return profit % times leverage as (numerator, denominator > 0); a loss is divided by leverage instead.
-
-    Profit % is profit / entry_value, leverage is notional / equity; entry value, notional and equity below
-    one unit count as one.
-    """
-    entry = max(1, candidate.entry_value)
-    notional = max(1, candidate.notional)
-    equity = max(1, candidate.equity)
-    if candidate.profit >= 0:
-        return candidate.profit * notional, entry * equity
-    return candidate.profit * equity, entry * notional
+def _offer(candidate: Candidate, lots: int) -> Candidate:
+    """Return the candidate with fewer lots on offer; its position is as large as before."""
+    return candidate._replace(lots=lots, reserved=candidate.held - lots)
 
 
-def _compare(a: Candidate, b: Candidate) -> int:
-    """
-    Order by score, highest first, then by bucket and account; fractions are cross-multiplied, never divided.
-    """
-    a_top, a_bottom = _score(a)
-    b_top, b_bottom = _score(b)
-    by_score = sign(b_top * a_bottom - a_top * b_bottom)
-    return by_score or (1 if (a.bucket, a.account) > (b.bucket, b.account) else -1)
-
-
-def rank_candidates(candidates: list[Candidate]) -> list[int]:
-    """
-    Return the positions of `candidates` from first to last in the ADL queue (WF-031).
-
-    Complexity: O(n log n) exact comparisons.
-    """
-    return sorted(range(len(candidates)), key=cmp_to_key(lambda i, j: _compare(candidates[i], candidates[j])))
+def _close(candidate: Candidate, lots: int) -> Candidate:
+    """Return the candidate after `lots` of its position were closed at the mark."""
+    left, held = candidate.held - lots, max(1, candidate.held)
+    return candidate._replace(
+        lots=candidate.lots - lots,
+        profit=candidate.profit * left // held,
+        entry_value=candidate.entry_value * left // held,
+        notional=candidate.notional * left // held,
+    )
 
 
 def allocate_lots(
@@ -68,6 +82,8 @@ def allocate_lots(
     candidates: list[Candidate],
     allocation: Allocation = Allocation.QUEUE,
     *,
+    score: Score = Score.BITMEX,
+    weight: Weight = Weight.LOTS,
     first_extra: int = 0,
 ) -> list[int]:
     """
@@ -76,24 +92,68 @@ def allocate_lots(
     Args:
         wanted: Lots to close, >= 0.
         candidates: Positions on the opposite side, one per account, in any order.
-        allocation: `QUEUE` takes all of the first in rank, then the next. `PRO_RATA` takes in proportion to
-            lots, rounded down, the remainder one lot each from `first_extra` in (bucket, account) order; so
-            does `WATER_FILLING`, which for lots is the same.
-        first_extra: Where the remainder begins.
+        allocation: `QUEUE` takes all of the first in rank by `score`, then the next (WF-031). `PRO_RATA` takes in
+            proportion to `weight`, capped by lots, rounded down, the remainder one each from `first_extra` (WF-032).
+            `MIN_MAX` makes the largest taken / `weight` least (WF-035). Both come to holders of no weight only when all
+            others gave all; among them lots are the weight. `WATER_FILLING` makes the largest leverage left, held lots
+            / equity, least (WF-034).
+        score: Who stands first in a queue.
+        weight: What shares go by.
+        first_extra: Where the last lots begin to be dealt, in (bucket, account) order.
 
     Returns:
         Lots per candidate in the order given, summing to min(wanted, lots offered).
+
+    Complexity: O(n log n).
     """
-    assert wanted >= 0 and all(c.lots >= 0 for c in candidates)
+    assert wanted >= 0 and all(c.lots >= 0 and c.reserved >= 0 for c in candidates)
     total = min(wanted, sum(c.lots for c in candidates))
-    taken = [0] * len(candidates)
     if allocation is Allocation.QUEUE:
-        for i in rank_candidates(candidates):
+        taken = [0] * len(candidates)
+        for i in rank_candidates(candidates, score, first_extra=first_extra):
             taken[i] = min(total, candidates[i].lots)
             total -= taken[i]
         return taken
-    canonical = sorted(range(len(candidates)), key=lambda i: (candidates[i].bucket, candidates[i].account))
-    shares = share_pro_rata(total, [candidates[i].lots for i in canonical], first_extra=first_extra)
-    for i, share in zip(canonical, shares, strict=True):
-        taken[i] = share
-    return taken
+    order = canonical_order(candidates)
+    listed = [candidates[i] for i in order]
+    if allocation is Allocation.WATER_FILLING:
+        sources = [Source(c.held + 1, max(1, c.equity), c.lots) for c in listed]
+        return _back(order, take_by_level(total, sources, first_extra=first_extra))
+    weights = [_weigh(c, weight) for c in listed]
+    first = min(total, sum(c.lots for c, w in zip(listed, weights, strict=True) if w))
+    caps = [c.lots if w else 0 for c, w in zip(listed, weights, strict=True)]
+    others = [0 if w else c.lots for c, w in zip(listed, weights, strict=True)]
+    deal = _deal_min_max if allocation is Allocation.MIN_MAX else _deal_pro_rata
+    shares = deal(first, weights, caps, first_extra)
+    rest = deal(total - first, others, others, first_extra)
+    return _back(order, (x + y for x, y in zip(shares, rest, strict=True)))
+
+
+def _deal_pro_rata(total: int, weights: list[int], caps: list[int], first_extra: int) -> list[int]:
+    return share_by_weight(total, weights, caps, first_extra=first_extra)
+
+
+def _deal_min_max(total: int, weights: list[int], caps: list[int], first_extra: int) -> list[int]:
+    sources = [Source(0, max(1, w), cap) for w, cap in zip(weights, caps, strict=True)]
+    return take_by_level(total, sources, first_extra=first_extra)
+
+
+def _weigh(candidate: Candidate, weight: Weight) -> int:
+    """Return what a holder counts in shares, >= 0; a loss or debt counts nothing."""
+    match weight:
+        case Weight.LOTS:
+            return candidate.lots
+        case Weight.PROFIT:
+            return max(0, candidate.profit)
+        case Weight.EQUITY:
+            return max(0, candidate.equity)
+        case Weight.NOTIONAL:
+            return candidate.notional
+
+
+def _back(order: list[int], shares: Iterable[int]) -> list[int]:
+    """Return shares dealt in `order` in the order in which candidates were given."""
+    out = [0] * len(order)
+    for i, share in zip(order, shares, strict=True):
+        out[i] = share
+    return out

@@ -10,6 +10,7 @@ from enum import IntEnum
 from math import gcd
 from typing import NamedTuple
 
+from tocsin.procedures.waterfall.levels import Source, take_by_level
 from tocsin.sheet.terms import Allocation, Remainder
 
 
@@ -119,6 +120,52 @@ def share_water_filling(
     """
     assert deficit >= 0 and len(profits) == len(capacities)
     assert all(0 <= c <= w for c, w in zip(capacities, profits, strict=True)), "0 <= capacity <= profit"
+    return _level_shares(deficit, profits, capacities, remainder, first_extra)
+
+
+def share_by_weight(
+    total: int,
+    weights: list[int],
+    caps: list[int],
+    *,
+    remainder: AnyRemainder = Remainder.ROTATE,
+    first_extra: int = 0,
+) -> list[int]:
+    """
+    Share `total` in proportion to weights, none above its cap: `min(cap, weight x t)` at one t (rules WF-032, WF-062).
+
+    As `share_water_filling`, but a cap may be above the weight. Without weight there is no share.
+
+    Returns:
+        Whole units in the order given, summing to min(total, sum of the caps of those with weight).
+    """
+    assert total >= 0 and len(weights) == len(caps)
+    assert all(w >= 0 and c >= 0 for w, c in zip(weights, caps, strict=True))
+    limits = [c if w else 0 for w, c in zip(weights, caps, strict=True)]
+    return _level_shares(total, weights, limits, remainder, first_extra).amounts
+
+
+def share_min_max(total: int, weights: list[int], caps: list[int], *, first_extra: int = 0) -> list[int]:
+    """
+    Share `total` so that the largest amount / weight is as small as whole units allow (rule WF-062).
+
+    Args:
+        total: Units to share, >= 0.
+        weights: What each share is measured against, >= 0; without weight there is no share.
+        caps: Most units each may pay, >= 0.
+        first_extra: Where equal claims to the next unit begin.
+
+    Returns:
+        Units in the order given, summing to min(total, sum of the caps of those with weight).
+    """
+    sources = [Source(0, max(1, w), c if w else 0) for w, c in zip(weights, caps, strict=True)]
+    return take_by_level(min(total, sum(s.cap for s in sources)), sources, first_extra=first_extra)
+
+
+def _level_shares(
+    deficit: int, profits: list[int], capacities: list[int], remainder: AnyRemainder, first_extra: int
+) -> Sharing:
+    """Share `deficit` at one level of amount / profit, none above its capacity; the last units by policy."""
     amounts = [0] * len(profits)
     payers = [i for i, c in enumerate(capacities) if c > 0]
     if not payers:
@@ -229,14 +276,16 @@ def share_deficit(
     """
     Share a deficit among winners by the sheet's policy (WF-009).
 
-    `WATER_FILLING` levels the haircut of profits; `PRO_RATA` goes by capacity; `QUEUE` takes the order given
-    as rank.
+    `WATER_FILLING` levels the haircut of profits; `MIN_MAX` does so with the last units where they raise the largest
+    haircut least; `PRO_RATA` goes by capacity; `QUEUE` takes the order given as rank.
 
     Returns:
         Units per winner in the order given, summing to min(deficit, sum(capacities)), each <= its capacity.
     """
     if allocation is Allocation.QUEUE:
         return share_queue(deficit, capacities)
+    if allocation is Allocation.MIN_MAX:
+        return share_min_max(deficit, profits, capacities, first_extra=first_extra)
     weights = profits if allocation is Allocation.WATER_FILLING else capacities
     shared = share_water_filling(deficit, weights, capacities, remainder=remainder, first_extra=first_extra)
     return shared.amounts
