@@ -1,13 +1,47 @@
 """
-Hyperliquid's auto-deleveraging score, as its documentation states it. Exact fractions.
+Hyperliquid: its rulebooks, and its auto-deleveraging score as the documentation states it (exact fractions).
 
-The page gives one expression for both sides. For a short it ranks a *smaller* profit higher, since mark over entry
-falls as a short gains; the score with the price term turned ranks profit first on both sides.
+The page on deleveraging gives one expression for both sides. For a short it ranks a *smaller* profit higher, since mark
+over entry falls as a short gains; the score with the price term turned ranks profit first on both sides.
 """
 
 from fractions import Fraction
 
 from tocsin.venues import VenueRefusal
+from tocsin.venues.contract import Mode, Product
+from tocsin.venues.hyperliquid_margin import evaluate_cross, evaluate_isolated
+from tocsin.venues.hyperliquid_pm import evaluate_portfolio
+from tocsin.venues.registry import Rulebook
+
+RULEBOOKS: tuple[Rulebook, ...] = (
+    Rulebook(
+        name="hyperliquid",
+        title="Hyperliquid, cross (isolated legs included)",
+        venue="hyperliquid",
+        modes=(Mode.CROSS, Mode.ISOLATED),
+        products=(Product.LINEAR,),
+        evaluate=evaluate_cross,
+        page="hyperliquid.md",
+    ),
+    Rulebook(
+        name="hyperliquid-isolated",
+        title="Hyperliquid, isolated",
+        venue="hyperliquid",
+        modes=(Mode.ISOLATED,),
+        products=(Product.LINEAR,),
+        evaluate=evaluate_isolated,
+        page="hyperliquid.md",
+    ),
+    Rulebook(
+        name="hyperliquid-pm",
+        title="Hyperliquid, portfolio margin (alpha)",
+        venue="hyperliquid",
+        modes=(Mode.PORTFOLIO, Mode.CROSS),
+        products=(Product.LINEAR,),
+        evaluate=evaluate_portfolio,
+        page="hyperliquid.md",
+    ),
+)
 
 
 def documented_score(mark: Fraction, entry: Fraction, notional: Fraction, account_value: Fraction) -> Fraction:

@@ -23,6 +23,7 @@ MODULES: dict[str, str] = {
     "bydfi": "tocsin.venues.smaller",
     "coinex": "tocsin.venues.smaller",
     "digifinex": "tocsin.venues.smaller",
+    "dydx": "tocsin.venues.dydx_margin",
     "gate": "tocsin.venues.smaller",
     "htx": "tocsin.venues.smaller",
     "kucoin": "tocsin.venues.smaller",
