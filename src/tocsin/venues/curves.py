@@ -1,13 +1,14 @@
 """
 Where one amount, as a function of size, overtakes another: pieces first, then their exact crossings.
 
-A venue's requirement is piecewise linear or quadratic in size, bent or broken at bracket edges. `trace` finds the pieces
-from evaluations alone; `find_crossings` solves the differences of pieces. Nothing is read off a sampled line.
+A venue's requirement is piecewise linear or quadratic in size, bent or broken at bracket edges. `trace` finds the
+pieces from evaluations alone; `find_crossings` solves the differences of pieces. Nothing is read off a sampled line.
 """
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal, localcontext
+from itertools import pairwise
 from typing import NamedTuple
 
 from tocsin.venues.contract import NUMBERS
@@ -16,7 +17,7 @@ Amount = Callable[[Decimal], Decimal | None]
 """An amount at a size > 0; None where there is no answer."""
 
 SAME = Decimal("1e-9")
-"""Relative difference within which a piece's own polynomial and the amount count as the same (amounts may be rounded)."""
+"""Relative difference within which an amount counts as that of a piece: amounts may be rounded."""
 
 NARROW = Decimal("1e-9")
 """Relative width at which the search for a jump stops."""
@@ -88,7 +89,7 @@ def trace(amount: Amount, low: Decimal, high: Decimal) -> tuple[Piece, ...]:
 
 def find_crossings(first: Sequence[Piece], second: Sequence[Piece]) -> tuple[Crossing, ...]:
     """
-    Return the sizes at which the smaller of two traced amounts changes, rising; 0 stands for the first, 1 for the second.
+    Return the sizes at which the smaller of two traced amounts changes, rising: 0 is the first of them, 1 the second.
 
     Where both are equal over a whole stretch, the change counts at the stretch's end; a touch is no change. Sizes that
     only one of them covers are left out.
@@ -96,7 +97,7 @@ def find_crossings(first: Sequence[Piece], second: Sequence[Piece]) -> tuple[Cro
     with localcontext(NUMBERS):
         nodes = sorted({x for piece in (*first, *second) for x in (piece.low, piece.high)})
         points: list[Decimal] = []
-        for low, high in zip(nodes, nodes[1:], strict=False):
+        for low, high in pairwise(nodes):
             p, q = find_piece(first, (low + high) / 2), find_piece(second, (low + high) / 2)
             if p is None or q is None:
                 continue
@@ -105,7 +106,7 @@ def find_crossings(first: Sequence[Piece], second: Sequence[Piece]) -> tuple[Cro
         out: list[Crossing] = []
         last = 0
         points = sorted(set(points))
-        for low, high in zip(points, points[1:], strict=False):
+        for low, high in pairwise(points):
             middle = (low + high) / 2
             p, q = find_piece(first, middle), find_piece(second, middle)
             if p is None or q is None:
@@ -143,7 +144,7 @@ def _cells(low: Decimal, high: Decimal) -> list[tuple[Decimal, Decimal]]:
     while ends[-1] * step < high:
         ends.append(_short(ends[-1] * step))
     ends.append(high)
-    return list(zip(ends, ends[1:], strict=False))
+    return list(pairwise(ends))
 
 
 def _between(low: Decimal, high: Decimal) -> Decimal:

@@ -1,0 +1,205 @@
+"""
+`tocsin compare`: one position under every venue's rules.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from tocsin.cli.output import Exit, UsageError, print_json
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from tocsin.venues.compare import By, Comparison, SizeMap
+    from tocsin.venues.question import Question
+    from tocsin.venues.registry import Rulebook
+
+LOW, HIGH = 10_000, 1_000_000_000
+
+
+def compare(
+    *words: str,
+    collateral: str = "",
+    price: str = "",
+    product: str = "",
+    rules: str = "all",
+    by: str = "maintenance",
+    at: str = "",
+    explain: bool = False,
+    changes: bool = False,
+    svg: Path | None = None,
+    phone: bool = False,
+    json: Annotated[bool, Parameter(name="--json")] = False,
+) -> int:
+    """
+    Compare what venues ask for one position: initial, maintenance, liquidation price, ranked, with the sizes at which
+    the ranking changes. `tocsin compare BTC long 50M`, `tocsin compare ETH short 1000ETH`, `tocsin compare legs.json`.
+
+    Parameters
+    ----------
+    words:
+        Coin, side and size (50M and 250k are USD, 10BTC are coins), or a file of legs (docs/how-to/compare-venues.md).
+    collateral:
+        What stands behind it: a share of the notional such as 10%, or USD such as 5M. Default 10%.
+    price:
+        Price in USD (default: the shipped close of the coin). For several coins: BTC=100000,ETH=4000.
+    product:
+        perp (linear where a venue has it, else inverse), linear or inverse.
+    rules:
+        Rulebooks or venues, separated by commas, or all.
+    by:
+        What to rank by: maintenance, initial or distance.
+    at:
+        Take the parameters valid at this date (default: the latest).
+    explain:
+        Print what each number rests on: formula, parameters, date, source.
+    changes:
+        Print every change of order with its size, not only the nearest.
+    svg:
+        Write the picture to this file.
+    phone:
+        Draw the picture for a narrow screen.
+    json:
+        Print one JSON document.
+    """
+    from tocsin.venues.compare import By, compare, map_sizes
+
+    chosen = _choose_by(by)
+    question = _read_question(words, collateral=collateral, price=price, product=product, at=at)
+    books = _choose_books(rules)
+    found = compare(question, books, by=chosen)
+    sizes = None
+    if chosen is not By.DISTANCE:
+        sizes = map_sizes(question, _answering(found, books), by=chosen, low=_low(question), high=_high(question))
+    if svg is not None:
+        _write_picture(svg, found, sizes, phone=phone)
+    if json:
+        from tocsin.views.compare_text import comparison_value
+
+        print_json(comparison_value(found, sizes, _volatilities(question)))
+    else:
+        _print(found, sizes, explain=explain, changes=changes)
+    return Exit.OK if found.rows else Exit.DATA
+
+
+def _print(found: "Comparison", sizes: "SizeMap | None", *, explain: bool, changes: bool) -> None:
+    from tocsin.views.compare_text import (
+        describe_question,
+        explain_lines,
+        format_size,
+        pad_rows,
+        rank_table,
+        reason_of,
+        size_lines,
+    )
+    from tocsin.views.tables import render_text
+
+    question = found.question
+    print(describe_question(question))
+    print()
+    if found.rows:
+        print(render_text(rank_table(found, _volatilities(question))), end="")
+    unreached = [(row.name, reason_of(row)) for row in found.rows if reason_of(row)]
+    if unreached:
+        print("\nNo liquidation price:")
+        print("\n".join(pad_rows(unreached)))
+    if sizes is not None and sizes.names:
+        print(f"\nLeast {found.by} by size, {format_size(sizes.low)} to {format_size(sizes.high)} USD:")
+        print("\n".join(size_lines(sizes, question.notional)))
+        if changes:
+            print("\nEvery change of order:")
+            for size, first, second in sizes.changes:
+                print(f"  {format_size(size)}: below it {first}, above it {second}")
+    if explain:
+        for row in found.rows:
+            print()
+            print("\n".join(explain_lines(row)))
+    if found.silent:
+        print("\nCannot say:")
+        print("\n".join(pad_rows([(s.name, s.reason) for s in found.silent])))
+
+
+def _read_question(words: tuple[str, ...], *, collateral: str, price: str, product: str, at: str) -> "Question":
+    from tocsin.core.errors import ConfigError
+    from tocsin.venues.params import parse_time
+    from tocsin.venues.question_text import read_file, read_words
+
+    if at:
+        parse_time(at)
+    if len(words) == 1 and (words[0].endswith(".json") or Path(words[0]).is_file()):
+        if product:
+            raise UsageError("--product is for a position in words; a file says it by leg (kind)")
+        return read_file(Path(words[0]).read_bytes(), prices=_read_prices(price), collateral=collateral, at=at)
+    try:
+        return read_words(words, price=price, collateral=collateral, kind=product, at=at)
+    except ConfigError as error:
+        raise UsageError(str(error)) from None
+
+
+def _read_prices(text: str) -> dict[str, str]:
+    out: dict[str, str] = {}
+    for item in filter(None, text.split(",")):
+        coin, equals, value = item.partition("=")
+        if not equals:
+            raise UsageError(f"--price of a file names its coins, such as BTC=100000,ETH=4000; was {text!r}")
+        out[coin.strip().upper()] = value
+    return out
+
+
+def _choose_by(text: str) -> "By":
+    from tocsin.venues.compare import By
+
+    for by in By:
+        if by.value == text.lower():
+            return by
+    raise UsageError(f"--by must be one of {', '.join(By)}, was {text!r}")
+
+
+def _choose_books(text: str) -> "tuple[Rulebook, ...]":
+    from tocsin.core.errors import ConfigError
+    from tocsin.venues.registry import all_rulebooks, find_rulebook, rulebooks_of
+
+    if text == "all":
+        return all_rulebooks()
+    out: list[Rulebook] = []
+    for name in filter(None, (part.strip().lower() for part in text.split(","))):
+        try:
+            found = rulebooks_of(name)
+            out += [book for book in found or (find_rulebook(name),) if book not in out]
+        except ConfigError as error:
+            raise UsageError(str(error)) from None
+    if not out:
+        raise UsageError("--rules must name a rulebook or a venue, or all")
+    return tuple(out)
+
+
+def _answering(found: "Comparison", books: "tuple[Rulebook, ...]") -> "list[Rulebook]":
+    names = {row.name for row in found.rows}
+    return [book for book in books if book.name in names]
+
+
+def _low(question: "Question") -> "Decimal":
+    from decimal import Decimal
+
+    return min(Decimal(LOW), question.notional / 10)
+
+
+def _high(question: "Question") -> "Decimal":
+    from decimal import Decimal
+
+    return max(Decimal(HIGH), question.notional * 10)
+
+
+def _volatilities(question: "Question") -> "dict[str, Decimal]":
+    from tocsin.venues.volatility import find_coin_day
+
+    found = {coin: find_coin_day(coin) for coin in question.prices}
+    return {coin: day.daily_volatility for coin, day in found.items() if day is not None}
+
+
+def _write_picture(path: Path, found: "Comparison", sizes: "SizeMap | None", *, phone: bool) -> None:
+    from tocsin.views.compare_picture import draw_comparison
+
+    path.write_text(draw_comparison(found, sizes, _volatilities(found.question), is_narrow=phone), encoding="utf-8")

@@ -1,0 +1,314 @@
+"""
+One position under every rulebook: what each asks, where each liquidates, and at which sizes their order changes.
+"""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal, localcontext
+from enum import StrEnum
+
+import msgspec
+
+from tocsin.core.errors import TocsinError
+from tocsin.venues import VenueRefusal
+from tocsin.venues.contract import NUMBERS, Basis, Evaluation, Leg, LegMargin, NoPrice, Portfolio, Product
+from tocsin.venues.curves import Crossing, Piece, find_crossings, trace
+from tocsin.venues.liquidation import find_liquidation, probes
+from tocsin.venues.question import Question, build_portfolio, value_unit
+from tocsin.venues.registry import Rulebook
+
+ZERO = Decimal(0)
+
+
+class By(StrEnum):
+    """What the rulebooks are ranked by, least first; by distance, the farthest liquidation price first."""
+
+    MAINTENANCE = "maintenance"
+    INITIAL = "initial"
+    DISTANCE = "distance"
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A price at which the account is liquidated: `distance` = price / now - 1, signed. None with the reason in words.
+    """
+
+    price: Decimal | None
+    distance: Decimal | None = None
+    reason: str = ""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One rulebook's answer, amounts in USD. `initial` is the least that the venue asks: at its highest leverage for it.
+
+    `below` and `above` are the nearest liquidation prices under and over the price of now. `bases` says what the
+    numbers rest on, the account's first.
+    """
+
+    name: str
+    title: str
+    symbols: tuple[str, ...]
+    product: Product
+    notional: Decimal
+    initial: Decimal | None
+    maintenance: Decimal | None
+    below: Price
+    above: Price
+    tier: int | None
+    bases: tuple[Basis, ...]
+
+    @property
+    def nearest(self) -> Decimal | None:
+        """
+        Return the smaller distance to liquidation, >= 0; None where no price liquidates.
+        """
+        found = [abs(p.distance) for p in (self.below, self.above) if p.distance is not None]
+        return min(found, default=None)
+
+    def rate(self, by: By) -> Decimal | None:
+        """
+        Return what the rulebook is ranked by as a fraction of the notional (distance: of the price).
+        """
+        if by is By.DISTANCE:
+            return self.nearest
+        amount = self.initial if by is By.INITIAL else self.maintenance
+        return None if amount is None else NUMBERS.divide(amount, self.notional)
+
+    @property
+    def dates(self) -> str:
+        """
+        Return the dates of the parameters behind the row, oldest to newest, one if they agree.
+        """
+        found = sorted({b.params_date for b in self.bases if b.params_date})
+        return found[0] if len(found) == 1 else f"{found[0]} to {found[-1]}" if found else ""
+
+
+class Silent(msgspec.Struct, frozen=True, kw_only=True):
+    """A rulebook that cannot say, and why."""
+
+    name: str
+    title: str
+    reason: str
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Answers ranked by `by`, then the rulebooks that cannot say.
+    """
+
+    question: Question
+    by: By
+    rows: tuple[Row, ...]
+    silent: tuple[Silent, ...]
+
+
+class SizeMap(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    How the ranked amount grows with size: `curves` in USD of amount over USD of notional, one a name, and `changes`,
+    the sizes at which two of them change places, rising: below it the first name is the cheaper, above it the second.
+    """
+
+    low: Decimal
+    high: Decimal
+    names: tuple[str, ...]
+    curves: tuple[tuple[Piece, ...], ...]
+    changes: tuple[tuple[Decimal, str, str], ...]
+
+
+def compare(question: Question, books: Sequence[Rulebook], *, by: By = By.MAINTENANCE) -> Comparison:
+    """
+    Return every rulebook's answer to one question, ranked.
+    """
+    rows: list[Row] = []
+    silent: list[Silent] = []
+    for book in books:
+        try:
+            rows.append(answer(question, book))
+        except TocsinError as error:
+            silent.append(Silent(name=book.name, title=book.title, reason=str(error)))
+    return Comparison(question=question, by=by, rows=tuple(_ranked(rows, by)), silent=tuple(silent))
+
+
+def answer(question: Question, book: Rulebook) -> Row:
+    """
+    Return one rulebook's answer.
+
+    Raises:
+        TocsinError: It cannot say; the message says why.
+    """
+    portfolio = _fund(book, build_portfolio(book, question), question)
+    evaluation = book.run(portfolio)
+    with localcontext(NUMBERS):
+        unit = value_unit(evaluation.unit, question.prices)
+        below, above = _find_prices(book, portfolio, evaluation, question)
+        leg = evaluation.legs[0] if evaluation.legs else None
+        return Row(
+            name=book.name,
+            title=book.title,
+            symbols=tuple(leg.symbol for leg in portfolio.legs),
+            product=portfolio.legs[0].product,
+            notional=question.notional,
+            initial=_total(evaluation, "initial", question, unit),
+            maintenance=_total(evaluation, "maintenance", question, unit),
+            below=below,
+            above=above,
+            tier=leg.tier if leg is not None and len(evaluation.legs) == 1 else None,
+            bases=_bases(evaluation),
+        )
+
+
+def map_sizes(
+    question: Question, books: Sequence[Rulebook], *, by: By = By.MAINTENANCE, low: Decimal, high: Decimal
+) -> SizeMap:
+    """
+    Return how each rulebook's amount grows with the size of the question, and where their order changes.
+
+    Args:
+        by: MAINTENANCE or INITIAL.
+        low, high: Notional in USD, 0 < low < high.
+    """
+    assert by is not By.DISTANCE
+    whole = question.notional
+    names: list[str] = []
+    curves: list[tuple[Piece, ...]] = []
+    for book in books:
+        curve = trace(_amount_of(book, question, whole, by), low, high)
+        if curve:
+            names.append(book.name)
+            curves.append(curve)
+    changes: list[tuple[Decimal, str, str]] = []
+    for i, first in enumerate(curves):
+        for j in range(i + 1, len(curves)):
+            pair = (names[i], names[j])
+            found: tuple[Crossing, ...] = find_crossings(first, curves[j])
+            changes += [(c.size, pair[c.below], pair[c.above]) for c in found]
+    return SizeMap(low=low, high=high, names=tuple(names), curves=tuple(curves), changes=tuple(sorted(changes)))
+
+
+def _amount_of(book: Rulebook, question: Question, whole: Decimal, by: By) -> Callable[[Decimal], Decimal | None]:
+    # Without collateral the venue's search for a liquidation price ends at once; requirements do not read it.
+    bare = msgspec.structs.replace(question, collateral=ZERO)
+
+    def amount(notional: Decimal) -> Decimal | None:
+        asked = bare.scale(NUMBERS.divide(notional, whole))
+        try:
+            evaluation = book.run(build_portfolio(book, asked))
+            return _total(evaluation, by.value, asked, value_unit(evaluation.unit, asked.prices))
+        except TocsinError:
+            return None
+
+    return amount
+
+
+def _total(evaluation: Evaluation, field: str, question: Question, unit: Decimal) -> Decimal | None:
+    """
+    Return the account's amount in USD; where the rulebook gives it by leg alone, the legs' sum.
+    """
+    whole: Decimal | None = getattr(evaluation, field)
+    if whole is not None:
+        return NUMBERS.multiply(whole, unit)
+    amounts: list[Decimal] = []
+    for leg in evaluation.legs:
+        amount: Decimal | None = getattr(leg, field)
+        if amount is None:
+            return None
+        amounts.append(NUMBERS.multiply(amount, value_unit(leg.unit, question.prices)))
+    return sum(amounts, ZERO) if amounts else None
+
+
+def _fund(book: Rulebook, portfolio: Portfolio, question: Question) -> Portfolio:
+    """
+    Return the account with its equity equal to the collateral, also where option values count as equity.
+
+    Whoever sells an option holds its premium: a rulebook that counts the option's value gets the premium as balance.
+    """
+    values = [_option_value(leg) for leg in portfolio.legs if leg.option is not None]
+    if not values:
+        return portfolio
+    equity = book.run(portfolio).equity
+    (balance,) = portfolio.balances
+    if equity is None:
+        return portfolio
+    with localcontext(NUMBERS):
+        off = equity * value_unit(portfolio.valuation, question.prices) / (balance.price or 1) - balance.amount
+        if abs(off - sum(values)) > abs(off) * Decimal("1e-6"):
+            return portfolio
+        funded = msgspec.structs.replace(balance, amount=balance.amount - off)
+    return msgspec.structs.replace(portfolio, balances=(funded,))
+
+
+def _option_value(leg: Leg) -> Decimal:
+    assert leg.mark is not None
+    return NUMBERS.multiply(NUMBERS.multiply(leg.size, leg.contract_size), leg.mark)
+
+
+def _find_prices(
+    book: Rulebook, portfolio: Portfolio, evaluation: Evaluation, question: Question
+) -> tuple[Price, Price]:
+    """
+    Return the nearest liquidation prices below and above: the rulebook's own for one leg, ours for several.
+
+    For several legs on one coin the coin's price moves under all of them, options revalued at their volatility.
+    """
+    none = Price(price=None, reason="")
+    if len(portfolio.legs) == 1 and portfolio.legs[0].option is None:
+        found = evaluation.legs[0].liquidation
+        if found is None or found.price is None:
+            reason = str(found.reason or NoPrice.INPUT_MISSING) if found else "the rulebook states none"
+            silent = Price(price=None, reason=reason)
+            return (silent, none) if portfolio.legs[0].size > 0 else (none, silent)
+        now = question.prices[question.parts[0].coin]
+        price = Price(price=found.price, distance=found.price / now - 1)
+        return (price, none) if found.price < now else (none, price)
+    coins = sorted({p.coin for p in question.parts})
+    if len(coins) > 1:
+        silent = Price(price=None, reason="several coins: no one price liquidates")
+        return silent, silent
+    return _search(book, portfolio, question, coins[0])
+
+
+def _search(book: Rulebook, portfolio: Portfolio, question: Question, coin: str) -> tuple[Price, Price]:
+    """
+    Return where equity falls to maintenance as the coin's price moves down and up.
+    """
+    cash = portfolio.balances[0].amount
+
+    def gap(price: Decimal) -> Decimal:
+        moved = build_portfolio(book, question.move(coin, price))
+        balance = msgspec.structs.replace(moved.balances[0], amount=cash)
+        found = book.run(msgspec.structs.replace(moved, balances=(balance,)))
+        if found.equity is None or found.maintenance is None:
+            raise VenueRefusal("its equity or maintenance is not given for the account")
+        return NUMBERS.subtract(found.equity, found.maintenance)
+
+    now = question.prices[coin]
+    edges = probes(now, step=Decimal("1.04"), count=60)
+    out: list[Price] = []
+    for towards in ("down", "up"):
+        found = find_liquidation(gap, mark=now, towards=towards, edges=edges, tick=now * Decimal("1e-6"))
+        if found.price is None:
+            out.append(Price(price=None, reason=str(found.reason)))
+        else:
+            out.append(Price(price=found.price, distance=found.price / now - 1))
+    return out[0], out[1]
+
+
+def _bases(evaluation: Evaluation) -> tuple[Basis, ...]:
+    legs: list[LegMargin] = list(evaluation.legs)
+    found = [evaluation.basis, *(leg.basis for leg in legs if leg.basis is not None)]
+    return tuple(dict.fromkeys(found))
+
+
+def _ranked(rows: Sequence[Row], by: By) -> list[Row]:
+    """
+    Return the rows by what is asked; what is not known comes last, equal ones keep the order of the rulebooks.
+    """
+
+    def key(row: Row) -> tuple[bool, Decimal]:
+        rate = row.rate(by)
+        if by is By.DISTANCE:
+            # The farthest first; what no price liquidates is farther than all.
+            return row.maintenance is None, ZERO if rate is None else NUMBERS.divide(Decimal(1), 1 + rate)
+        return rate is None, rate or ZERO
+
+    return sorted(rows, key=key)

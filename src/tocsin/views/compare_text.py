@@ -1,0 +1,314 @@
+"""
+A comparison of rulebooks as text: ranking, the sizes at which it changes, who cannot say, and what the numbers rest on.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from itertools import pairwise
+
+from tocsin.venues.compare import By, Comparison, Price, Row, SizeMap
+from tocsin.venues.contract import NUMBERS
+from tocsin.venues.curves import rank
+from tocsin.venues.question import Kind, Question
+from tocsin.views.numbers import MINUS
+from tocsin.views.tables import Table
+
+DASH = "–"
+
+
+def describe_question(question: Question) -> str:
+    """
+    Return the question in one line: legs, prices, collateral.
+    """
+    legs = ", ".join(_describe_part(question, i) for i in range(len(question.parts)))
+    prices = ", ".join(f"{coin} at {format_price(price)}" for coin, price in question.prices.items())
+    share = f" ({format_share(question.collateral, question.notional)} of notional)" if question.notional else ""
+    return f"{legs}; {prices}; collateral {format_money(question.collateral)} USD{share}"
+
+
+def describe_short(question: Question) -> str:
+    """
+    Return the question as a heading, such as `BTC long 50 M USD`.
+    """
+    parts = list(question.parts)
+    if len(parts) > 1:
+        return f"{len(parts)} legs on {', '.join(question.prices)}, {format_size(question.notional)} USD"
+    part = parts[0]
+    what = "" if part.kind is Kind.PERP else f" {part.kind}"
+    return f"{part.coin}{what} {'long' if part.size > 0 else 'short'} {format_size(question.notional)} USD"
+
+
+def rank_table(comparison: Comparison, volatility: Mapping[str, Decimal]) -> Table:
+    """
+    Return the ranking as a table.
+
+    Args:
+        volatility: Daily volatility by coin; the distance is also given in it where all legs are on one known coin.
+    """
+    question = comparison.question
+    coins = {part.coin for part in question.parts}
+    daily = volatility.get(next(iter(coins))) if len(coins) == 1 else None
+    rows = tuple(_rank_row(i, row, daily) for i, row in enumerate(comparison.rows, start=1))
+    columns = ("rulebook", "contract", "initial", "USD", "maintenance", "USD", "liquidated at", "distance", "in days",
+               "parameters of")  # fmt: skip
+    title = f"by {comparison.by}, least first" if comparison.by is not By.DISTANCE else "by distance, farthest first"
+    return Table(title, columns, rows)
+
+
+def size_lines(sizes: SizeMap, asked: Decimal) -> list[str]:
+    """
+    Return who is cheapest at which size, and the nearest changes of order below and above the size asked.
+    """
+    spans = cheapest_spans(sizes)
+    width = max((len(_span(low, high, sizes)) for low, high, _ in spans), default=0)
+    lines = [f"  {_span(low, high, sizes).ljust(width)}  {name}" for low, high, name in spans]
+    near = nearest_changes(sizes, asked)
+    if near:
+        lines += ["", "Nearest changes of order:"]
+        lines += [
+            f"  {format_size(size)}: below it {first} asks less, above it {second}" for size, first, second in near
+        ]
+    return lines
+
+
+def cheapest_spans(sizes: SizeMap) -> list[tuple[Decimal, Decimal, str]]:
+    """
+    Return stretches of size, rising, each with the rulebook that asks least there.
+    """
+    ends = sorted({sizes.low, sizes.high, *(size for size, _, _ in sizes.changes), *_domain_ends(sizes)})
+    out: list[tuple[Decimal, Decimal, str]] = []
+    for low, high in pairwise(ends):
+        with localcontext(NUMBERS):
+            order = rank(sizes.curves, (low + high) / 2)
+        if not order:
+            continue
+        name = sizes.names[order[0]]
+        if out and out[-1][2] == name and out[-1][1] == low:
+            out[-1] = (out[-1][0], high, name)
+        else:
+            out.append((low, high, name))
+    return out
+
+
+def nearest_changes(sizes: SizeMap, asked: Decimal, *, count: int = 2) -> list[tuple[Decimal, str, str]]:
+    """
+    Return the nearest changes of order, so many on each side of the size asked, rising.
+    """
+    below = [c for c in sizes.changes if c[0] <= asked]
+    above = [c for c in sizes.changes if c[0] > asked]
+    return below[-count:] + above[:count]
+
+
+def explain_lines(row: Row) -> list[str]:
+    """
+    Return what one rulebook's numbers rest on: formula, parameters with date and source, assumptions.
+    """
+    lines = [f"{row.name}: {row.title}; {', '.join(row.symbols)}"]
+    for basis in row.bases:
+        lines.append(f"  {basis.formula}")
+        lines.append(f"    {basis.params} of {basis.params_date}; {basis.source}")
+        lines += [f"    note: {note}" for note in basis.notes]
+    return lines
+
+
+def comparison_value(
+    comparison: Comparison, sizes: SizeMap | None, volatility: Mapping[str, Decimal]
+) -> dict[str, object]:
+    """
+    Return the whole comparison for JSON: amounts as decimal text in USD, fractions as fractions.
+    """
+    question = comparison.question
+    out: dict[str, object] = {
+        "question": {
+            "legs": [
+                {k: str(v) for k, v in (("coin", p.coin), ("size", _text(p.size)), ("kind", p.kind),
+                 ("strike", _text(p.strike)), ("days", _text(p.days)), ("vol", _text(p.vol))) if v is not None}
+                for p in question.parts
+            ],
+            "prices": {coin: _text(price) for coin, price in question.prices.items()},
+            "notional": _text(question.notional),
+            "collateral": _text(question.collateral),
+            "daily_volatility": {coin: _text(v) for coin, v in volatility.items()},
+            "parameters_at": question.at or "latest",
+        },
+        "by": str(comparison.by),
+        "rows": [_row_value(row) for row in comparison.rows],
+        "silent": [{"rulebook": s.name, "reason": s.reason} for s in comparison.silent],
+    }  # fmt: skip
+    if sizes is not None:
+        out["sizes"] = {
+            "low": _text(sizes.low),
+            "high": _text(sizes.high),
+            "cheapest": [
+                {"from": _text(low), "to": _text(high), "rulebook": name} for low, high, name in cheapest_spans(sizes)
+            ],
+            "changes": [
+                {"size": _text(size), "below": first, "above": second} for size, first, second in sizes.changes
+            ],
+        }
+    return out
+
+
+def format_money(amount: Decimal) -> str:
+    """
+    Return whole dollars with separators, cents below 1,000.
+    """
+    with localcontext(NUMBERS):
+        places = 0 if abs(amount) >= 1000 or amount == amount.to_integral_value() else 2
+    return _signed(amount, places)
+
+
+def format_size(amount: Decimal) -> str:
+    """
+    Return a size such as `2.346 M` with four digits.
+    """
+    for exponent, suffix in ((9, " B"), (6, " M"), (3, " k")):
+        if amount >= Decimal(10) ** exponent * Decimal("0.99995"):
+            return format(_four(NUMBERS.scaleb(amount, Decimal(-exponent))), "f") + suffix
+    return format(_four(amount), "f")
+
+
+def format_price(price: Decimal) -> str:
+    """
+    Return a price with six digits or more, thousands separated.
+    """
+    places = max(0, 5 - price.adjusted())
+    text = _signed(price, places)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def format_share(part: Decimal, whole: Decimal) -> str:
+    """
+    Return `part` of `whole` in percent with two decimals.
+    """
+    return format_percent(NUMBERS.divide(part, whole))
+
+
+def format_percent(fraction: Decimal, *, places: int = 2) -> str:
+    """
+    Return a fraction in percent.
+    """
+    return f"{_signed(NUMBERS.scaleb(fraction, Decimal(2)), places)} %"
+
+
+def format_distance(row: Row) -> tuple[str, str]:
+    """
+    Return the liquidation prices and the distances to them; what cannot be reached is a dash.
+    """
+    found = [p for p in (row.below, row.above) if p.price is not None]
+    if not found:
+        return DASH, DASH
+    return " / ".join(_price_text(p) for p in found), " / ".join(_distance_text(p) for p in found)
+
+
+def reason_of(row: Row) -> str:
+    """
+    Return why a row has no liquidation price, "" if it has one.
+    """
+    if row.nearest is not None:
+        return ""
+    return row.below.reason or row.above.reason
+
+
+def _rank_row(place: int, row: Row, daily: Decimal | None) -> tuple[str, ...]:
+    prices, distances = format_distance(row)
+    nearest = row.nearest
+    days = DASH if daily is None or nearest is None else _signed(NUMBERS.divide(nearest, daily), 1)
+    cells = [f"{place:>2}  {row.name}", row.symbols[0] if len(row.symbols) == 1 else f"{len(row.symbols)} legs"]
+    for amount in (row.initial, row.maintenance):
+        none = (DASH, DASH)
+        cells += none if amount is None else (format_share(amount, row.notional), format_money(amount))
+    return (*cells, prices, distances, days, row.dates or DASH)
+
+
+def _describe_part(question: Question, i: int) -> str:
+    part = question.parts[i]
+    side = "long" if part.size > 0 else "short"
+    size = format_price(abs(part.size))
+    what = "" if part.kind is Kind.PERP else f" {part.kind}"
+    if part.strike is None:
+        worth = format_money(NUMBERS.multiply(abs(part.size), question.prices[part.coin]))
+        return f"{part.coin}{what} {side} {worth} USD ({size} {part.coin})"
+    assert part.days is not None and part.vol is not None
+    vol = format_percent(part.vol, places=0)
+    return f"{part.coin}{what} {side} {size} (strike {format_price(part.strike)}, {part.days} days, volatility {vol})"
+
+
+def _row_value(row: Row) -> dict[str, object]:
+    return {
+        "rulebook": row.name,
+        "contracts": list(row.symbols),
+        "initial": _text(row.initial),
+        "initial_rate": _text(row.rate(By.INITIAL)),
+        "maintenance": _text(row.maintenance),
+        "maintenance_rate": _text(row.rate(By.MAINTENANCE)),
+        "liquidation_below": _text(row.below.price),
+        "liquidation_above": _text(row.above.price),
+        "distance": _text(row.nearest),
+        "no_price_because": reason_of(row) or None,
+        "parameters_of": row.dates,
+        "basis": [
+            {
+                "formula": b.formula,
+                "params": b.params,
+                "date": b.params_date,
+                "source": b.source,
+                "notes": list(b.notes),
+            }
+            for b in row.bases
+        ],
+    }
+
+
+def _domain_ends(sizes: SizeMap) -> set[Decimal]:
+    return {x for curve in sizes.curves for x in (curve[0].low, curve[-1].high)}
+
+
+def _span(low: Decimal, high: Decimal, sizes: SizeMap) -> str:
+    if low == sizes.low and high == sizes.high:
+        return f"{format_size(low)} to {format_size(high)} USD"
+    if low == sizes.low:
+        return f"up to {format_size(high)}"
+    if high == sizes.high:
+        return f"from {format_size(low)}"
+    return f"{format_size(low)} to {format_size(high)}"
+
+
+def _price_text(price: Price) -> str:
+    assert price.price is not None
+    return format_price(price.price)
+
+
+def _distance_text(price: Price) -> str:
+    assert price.distance is not None
+    return f"{'+' if price.distance > 0 else ''}{format_percent(price.distance, places=1)}"
+
+
+def _signed(value: Decimal, places: int) -> str:
+    rounded = value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN, context=NUMBERS)
+    return f"{MINUS if rounded < 0 else ''}{abs(rounded):,f}"
+
+
+def _four(value: Decimal) -> Decimal:
+    rounded = value.quantize(Decimal(1).scaleb(value.adjusted() - 3), context=NUMBERS)
+    return rounded.quantize(Decimal(1)) if rounded == rounded.to_integral_value() else rounded.normalize(NUMBERS)
+
+
+def _text(value: Decimal | None) -> str | None:
+    """
+    Return a decimal as plain text with at most 16 digits; None stays None.
+    """
+    if value is None:
+        return None
+    digits = value.normalize(NUMBERS)
+    short = digits.quantize(Decimal(1).scaleb(min(0, digits.adjusted() - 15)), context=NUMBERS) if digits else digits
+    text = format(short, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def pad_rows(rows: Sequence[tuple[str, str]]) -> list[str]:
+    """
+    Return lines of two columns.
+    """
+    width = max((len(a) for a, _ in rows), default=0)
+    return [f"  {a.ljust(width)}  {b}" for a, b in rows]
