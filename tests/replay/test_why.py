@@ -15,7 +15,7 @@ from tocsin.engine.sums import sum_balances
 from tocsin.engine.why import Witness
 from tocsin.journal.why import explain
 from tocsin.margin.levels import assess
-from tocsin.margin.requirement import SCALE
+from tocsin.margin.requirement import LEG_SCALE, SCALE
 from tocsin.margin.state import AccountState, Level
 from tocsin.margin.valuation import EQUITY_SCALE, Valuation, compute_equity
 from tocsin.sheet.marks import Marks
@@ -133,7 +133,8 @@ def test_terms_add_up_to_the_numbers() -> None:
         assert sum(b.value for b in picture.balances) // EQUITY_SCALE == picture.numbers.equity
         for level in range(4):
             total = sum(leg.needs[level].total for leg in picture.legs)
-            assert -(-total // SCALE) == picture.numbers.requirements[level]
+            assert -(-total // LEG_SCALE) == picture.numbers.requirements[level]
+            assert -(-picture.needs[level].total // SCALE) == picture.numbers.requirements[level]
         for b in picture.balances:
             assert sum(p.units for p in b.parts) == b.cash + b.pnl
             assert sum(p.units * p.weight_ppm for p in b.parts) * b.price == b.value

@@ -402,7 +402,7 @@ def test_cs_003_liquidation_fills_are_no_act_of_the_owner(side: int) -> None:
     world.trade(-side, world.intent.intent, price=world.price)
     world.cut()
     assert world.engine.shards[0].cases[1].acted is False
-    assert (MINUTE, PPM, SCALE) == (60 * 10**9, 10**6, 10**18)
+    assert (MINUTE, PPM, SCALE) == (60 * 10**9, 10**6, 256 * 10**18)
 
 
 def test_levels_of_these_tests() -> None:

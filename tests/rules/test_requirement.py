@@ -138,4 +138,4 @@ def test_rq_010_one_rounding_up(side: int) -> None:
     at = value(perp=100_001, alt=100_001)
     assert compute_requirement(make_account(perp=side), at, LIQUIDATION) == 5_001
     assert compute_requirement(make_account(perp=side, alt=side), at, LIQUIDATION) == 15_001
-    assert (SCALE, ALT) == (10**18, 2)
+    assert (SCALE, ALT) == (256 * 10**18, 2)

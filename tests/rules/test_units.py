@@ -83,7 +83,7 @@ def test_un_010_the_extreme_sheet_is_the_last_that_is_published() -> None:
         validate_sheet(replace(sheet, contracts=(more,)))
     with pytest.raises(SheetError, match="premium_ppm must be between 0 and 1000000, was 1000001"):
         validate_sheet(replace(sheet, assets=(replace(sheet.assets[0], premium_ppm=PPM + 1),)))
-    with pytest.raises(SheetError, match="at most 4503599627370496 units"):
+    with pytest.raises(SheetError, match="at most 2251799813685248 units"):
         validate_sheet(replace(sheet, contracts=(replace(sheet.contracts[0], position_cap=2**20 + 1),)))
 
 
@@ -96,8 +96,8 @@ def test_un_011_to_un_013_the_worst_account_fits(side: int) -> None:
     marks = {i: Mark(mark_cap, side * mark_cap, Grade.FRESH, 0) for i in range(128)}
     at = Valuation(sheet, Marks(marks, {USD: 1_000_000}))
     lots = dict.fromkeys(range(64), (-side * cap, 2 * cap * mark_cap))
-    account = AccountState(1, 1, cash={USD: -C - 2**60}, positions=lots)
-    assert -2 * (C + 2**61) <= compute_equity(account, at) < 0
+    account = AccountState(1, 1, cash={USD: -C - 2**59}, positions=lots)
+    assert -2 * (C + 2**60) <= compute_equity(account, at) < 0
     assert abs(compute_equity(account, at)) <= INT64
     for i in range(64):
         account.holds[i] = (2 * cap, 2 * cap)
@@ -194,8 +194,8 @@ def test_un_014_the_scale_is_three_digits() -> None:
     """UN-014"""
     account, at = make_account(perp=7), value(perp=123_457)
     leg = Digits(7 * 123_457).times(50_000).times(1_000_000).times(1_000_000)
-    assert leg.total() == sum_requirement(account, at, LIQUIDATION)
-    assert SCALE == PPM**3
+    assert leg.total() * 256 == sum_requirement(account, at, LIQUIDATION)
+    assert SCALE == 256 * PPM**3
     assert value_balances({USD: 5}, at) == 5 * PPM * limits.PRICE_SCALE
 
 

@@ -10,13 +10,7 @@ from tocsin.accounts.store import Results, RowKind, Rows
 from tocsin.core.errors import InvariantBroken, Reason
 from tocsin.core.limits import CASH_MAX, HOLD_CAPS_MAX, LOTS_MAX, POSITIONS_MAX, PRICE_SCALE
 from tocsin.margin.levels import compute_level
-from tocsin.margin.requirement import (
-    INITIAL,
-    SCALE,
-    compute_requirement,
-    contract_requirement,
-    sum_requirement,
-)
+from tocsin.margin.requirement import INITIAL, SCALE, compute_requirement, sum_requirement
 from tocsin.margin.state import AccountState, Level, Mode
 from tocsin.margin.valuation import (
     EQUITY_SCALE,
@@ -199,6 +193,7 @@ class PlainStore:
             if not any(b < 0 for b in account.cash.values()):
                 return possible
         valuation = self._valuation
+        risky = asset in valuation.risky_assets and valuation.factors(account.mode).scenario_counts
         need = compute_requirement(account, valuation, INITIAL)
         balances = compute_balances(account, valuation)
         terms, price = valuation.assets[asset], valuation.prices[asset]
@@ -207,7 +202,13 @@ class PlainStore:
 
         def stands(units: int) -> bool:
             value = value_balance(terms, price, valuation.price_owed(asset), have - units)
-            return (rest + value) // EQUITY_SCALE >= need
+            least = need
+            if risky:
+                # What the balance risks leaves with it; the sheet sees to it that it always counts for more (SH-024).
+                trial = account.copy()
+                trial.cash[asset] = trial.cash.get(asset, 0) - units
+                least = compute_requirement(trial, valuation, INITIAL)
+            return (rest + value) // EQUITY_SCALE >= least
 
         if not stands(0):
             return 0
@@ -274,18 +275,13 @@ class PlainStore:
         trial.holds[contract] = (bid + lots, ask) if lots > 0 else (bid, ask - lots)
         after = sum_requirement(trial, self._valuation, INITIAL)
         needed = -(-after // SCALE)
-        if is_reducing(held, worst) and self._no_dearer(line, held, worst):
+        if is_reducing(held, worst) and after <= before:
             return Reason.OK, needed, equity
         if only == 1:
             return Reason.REDUCE_ONLY, needed, equity
-        if account.mode == Mode.EXTERNAL or (after <= before and is_reducing(held, worst)) or equity >= needed:
+        if account.mode == Mode.EXTERNAL or equity >= needed:
             return Reason.OK, needed, equity
         return Reason.INSUFFICIENT_MARGIN, needed, equity
-
-    def _no_dearer(self, line: Line, before: int, after: int) -> bool:
-        return contract_requirement(line, self._valuation, after, INITIAL) <= contract_requirement(
-            line, self._valuation, before, INITIAL
-        )
 
     def _apply_take(self, account: AccountState, contract: int, _a: int, _b: int, _c: int, _d: int) -> Result:
         """Close at mark: cash gets q x (m - F) - e; x lots, y booked value q x (m - F)."""

@@ -57,10 +57,13 @@ def _add_row(desk: ShardDesk, rows: Rows, item: Item) -> None:
 
 
 def _reducing_only(desk: ShardDesk, item: Item) -> bool:
-    """Say whether only a reducing order may pass: outage, risk reduction, closed market, mark not fresh (CY-015)."""
-    case = desk.cases.get(item.account)
+    """
+    Say whether only a reducing order may pass: outage, risk reduction, closed market, mark not fresh, underlying
+    outside its band (CY-015, RQ-024).
+    """
+    case, line = desk.cases.get(item.account), desk.valuation.lines[item.key]
     restricted = case is not None and case.reducing
-    closed = item.key in desk.opened.closed or not desk.valuation.lines[item.key].fresh
+    closed = item.key in desk.opened.closed or not line.fresh or not line.opens
     return desk.opened.reduce_only or restricted or closed
 
 

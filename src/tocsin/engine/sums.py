@@ -9,9 +9,10 @@ from bisect import bisect_right
 from typing import NamedTuple
 
 from tocsin.core.integers import PPM
-from tocsin.margin.requirement import INITIAL, contract_requirement
+from tocsin.margin.requirement import INITIAL, account_addon, contract_addon, contract_requirement
+from tocsin.margin.scenario import GAIN_PARTS, scenario_component
 from tocsin.margin.state import AccountState
-from tocsin.margin.valuation import Line, Valuation, compute_balances, value_balance
+from tocsin.margin.valuation import Factors, Line, Valuation, compute_balances, value_balance
 
 TIERED, CHARGE, SUM = "tiered", "charge", "sum"
 
@@ -42,7 +43,9 @@ class Need(NamedTuple):
     """
     The requirement of one leg at one level. `lots` are those it is computed on (at `initial` the worst of none, all
     bids, all asks filled); `notional` and `charge` in units; `tiered = rate x notional - deduction` and `band` in
-    millionths of a unit; `counts` says which component counts; `total` is x `SCALE`, exact.
+    millionths of a unit; `counts` says which component counts; `others` are the absolute lots of the owner's other
+    accounts, above whose notional the brackets are taken. `own` is what counts of both, `addon` the contract's add-ons
+    (the band among them), `total` their sum, x `LEG_SCALE`, exact.
     """
 
     lots: int
@@ -55,6 +58,24 @@ class Need(NamedTuple):
     tiered_factor: int
     charge_factor: int
     counts: str
+    total: int
+    own: int
+    addon: int
+    others: int
+
+
+class AccountNeed(NamedTuple):
+    """
+    The requirement of an account at one level, x `SCALE`, exact: `total = (own + scenario, or the larger) + addons`.
+
+    `own` are the legs' own requirements, `scenario` the scenario component times its factor, `addons` those of legs
+    and account.
+    """
+
+    own: int
+    scenario: int
+    summed: bool
+    addons: int
     total: int
 
 
@@ -103,19 +124,19 @@ def sum_legs(account: AccountState, valuation: Valuation) -> tuple[LegSum, ...]:
     Return each contract held or with resting orders; its requirements add up to the account's before its one rounding.
     """
     out: list[LegSum] = []
+    factors = valuation.factors(account.mode)
     for contract in sorted({**account.positions, **account.holds}):
         line = valuation.lines.get(contract)
         if line is None:
             continue
         lots, entry = account.positions.get(contract, (0, 0))
         bid, ask = account.holds.get(contract, (0, 0))
-        worst = lots
-        for filled in (lots + bid, lots - ask):
-            if contract_requirement(line, valuation, filled, INITIAL) > contract_requirement(
-                line, valuation, worst, INITIAL
-            ):
-                worst = filled
-        needs = [_sum_need(line, valuation, worst if level == INITIAL else lots, level) for level in range(4)]
+        others = account.others.get(contract, 0)
+        sizes = (lots, lots + bid, lots - ask)
+        worst = max(sizes, key=lambda size, ln=line, o=others: contract_requirement(ln, factors, size, INITIAL, o))
+        addon = max(contract_addon(line, factors, size, INITIAL, others) for size in sizes)
+        needs = [_sum_need(line, factors, worst if level == INITIAL else lots, level, others) for level in range(4)]
+        needs[INITIAL] = needs[INITIAL]._replace(addon=addon, total=needs[INITIAL].own + addon)
         out.append(
             LegSum(
                 contract,
@@ -133,13 +154,15 @@ def sum_legs(account: AccountState, valuation: Valuation) -> tuple[LegSum, ...]:
     return tuple(out)
 
 
-def _sum_need(line: Line, valuation: Valuation, lots: int, level: int) -> Need:
-    notional = abs(lots) * line.notional
+def _sum_need(line: Line, factors: Factors, lots: int, level: int, others: int) -> Need:
+    notional = (abs(lots) + others) * line.notional
     i = bisect_right(line.lowers, notional) - 1
-    factors = valuation.tiered_factors[level], valuation.charge_factors[level]
-    tiered, charge = line.tiered(lots), line.charge(lots)
-    counts = SUM if line.summed else TIERED if tiered * factors[0] > charge * PPM * factors[1] else CHARGE
-    band = notional * line.terms.stale_half_band_ppm if level == INITIAL and not line.fresh else 0
+    used = factors.tiered[level], factors.charge[level]
+    tiered, charge = line.tiered(lots, others), line.charge(lots)
+    counts = SUM if line.summed else TIERED if tiered * used[0] > charge * PPM * used[1] else CHARGE
+    band = abs(lots) * line.notional * line.terms.stale_half_band_ppm if level == INITIAL and not line.fresh else 0
+    own = contract_requirement(line, factors, lots, level, others)
+    addon = contract_addon(line, factors, lots, level, others)
     return Need(
         lots,
         notional,
@@ -148,7 +171,30 @@ def _sum_need(line: Line, valuation: Valuation, lots: int, level: int) -> Need:
         tiered,
         charge,
         band,
-        *factors,
+        *used,
         counts,
-        contract_requirement(line, valuation, lots, level),
+        own + addon,
+        own,
+        addon,
+        others,
     )
+
+
+def sum_account(account: AccountState, valuation: Valuation) -> tuple[AccountNeed, ...]:
+    """
+    Return how the requirement at each level is put together from its legs, the scenario component and add-ons.
+    """
+    legs = sum_legs(account, valuation)
+    factors = valuation.factors(account.mode)
+    out: list[AccountNeed] = []
+    for level in range(4):
+        own = sum(leg.needs[level].own for leg in legs) * GAIN_PARTS
+        held = account.holds if level == INITIAL else None
+        scenario = 0
+        if factors.scenario[level]:
+            scenario = scenario_component(account, valuation, held) * factors.scenario[level]
+        addons = sum(leg.needs[level].addon for leg in legs) * GAIN_PARTS
+        addons += account_addon(account, valuation, factors, level)
+        together = own + scenario if factors.summed else max(own, scenario)
+        out.append(AccountNeed(own, scenario, factors.summed, addons, together + addons))
+    return tuple(out)

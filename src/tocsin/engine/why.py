@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from tocsin.engine.messages import CycleOpen, Event, Item, ShardClose
 from tocsin.engine.shard import Shard
-from tocsin.engine.sums import BalanceSum, LegSum, sum_balances, sum_legs
+from tocsin.engine.sums import AccountNeed, BalanceSum, LegSum, sum_account, sum_balances, sum_legs
 from tocsin.margin.deadline import Deadline, compute_deadline
 from tocsin.margin.levels import Assessment, assess
+from tocsin.margin.scenario import ScenarioSum, scenario_values, sum_scenarios
 from tocsin.margin.state import AccountState
 from tocsin.margin.valuation import Valuation
 from tocsin.sheet.terms import RiskSheet
@@ -22,6 +23,8 @@ class Picture(NamedTuple):
     """
     An account at one moment: balances with their values, legs with their requirements, the numbers that decide its
     level, and those that decide its deadline. `numbers.level` is the level that follows, `was` the one it was at.
+    `needs` put each level's requirement together; `scenarios` is the scenario component without orders, None where the
+    account has none.
     """
 
     balances: tuple[BalanceSum, ...]
@@ -29,6 +32,8 @@ class Picture(NamedTuple):
     numbers: Assessment
     was: int
     risk: Deadline
+    needs: tuple[AccountNeed, ...]
+    scenarios: ScenarioSum | None
 
 
 class Step(NamedTuple):
@@ -97,10 +102,13 @@ def draw_account(state: AccountState, valuation: Valuation) -> Picture:
     """
     Return the numbers of an account under one valuation.
     """
+    values = scenario_values(state, valuation) if valuation.factors(state.mode).scenario_counts else {}
     return Picture(
         sum_balances(state, valuation),
         sum_legs(state, valuation),
         assess(state, valuation),
         int(state.level),
         compute_deadline(state, valuation),
+        sum_account(state, valuation),
+        sum_scenarios(values, valuation) if values else None,
     )

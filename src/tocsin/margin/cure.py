@@ -39,8 +39,16 @@ def cure_quantity(account: AccountState, valuation: Valuation, asset: int) -> in
     have = balances.get(asset, 0)
     base = exact - value_balance(terms, price, owed, have)
 
+    risky = asset in valuation.risky_assets and valuation.factors(account.mode).scenario_counts
+
     def enough(units: int) -> bool:
-        return base + value_balance(terms, price, owed, have + units) >= need
+        least = need
+        if risky:
+            # Collateral that bears market risk adds to the scenarios as it is paid in (rule RQ-035).
+            trial = account.copy()
+            trial.cash[asset] = trial.cash.get(asset, 0) + units
+            least = compute_exit(trial, valuation, MARGIN_CALL) * EQUITY_SCALE
+        return base + value_balance(terms, price, owed, have + units) >= least
 
     high = 1
     while not enough(high):

@@ -18,11 +18,15 @@ class Level(IntEnum):
 
 
 class Mode(IntEnum):
-    """How an account is margined: `CROSS`, `ISOLATED` (one contract only), or `EXTERNAL` (unmargined, DESIGN 2.3)."""
+    """
+    How an account is margined: `CROSS`, `ISOLATED` (one contract only), `EXTERNAL` (unmargined, DESIGN 2.3), or
+    `PORTFOLIO` (by the sheet's components for it).
+    """
 
     CROSS = 0
     ISOLATED = 1
     EXTERNAL = 2
+    PORTFOLIO = 3
 
 
 @dataclass(slots=True)
@@ -32,7 +36,9 @@ class AccountState:
 
     `cash` and `in_transit` are units per asset (in transit: leaving, >= 0, no longer part of equity); `positions`
     are (signed lots, signed entry sum in units) per contract, never zero lots; `holds` are the largest (bid, ask) lots
-    resting per contract, both >= 0.
+    resting per contract, both >= 0. `others` are the absolute lots per contract, and under the key `-1 - underlying`
+    the absolute delta in valuation units, of the owner's other accounts as of the previous cycle; told with each
+    opening, no part of the leaf.
     """
 
     id: int
@@ -43,6 +49,7 @@ class AccountState:
     in_transit: dict[int, int] = field(default_factory=dict[int, int])
     positions: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
     holds: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
+    others: dict[int, int] = field(default_factory=dict[int, int])
 
     def copy(self) -> "AccountState":
         """Return an independent copy."""
@@ -55,4 +62,5 @@ class AccountState:
             dict(self.in_transit),
             dict(self.positions),
             dict(self.holds),
+            dict(self.others),
         )

@@ -8,14 +8,30 @@ from bisect import bisect_right
 from functools import lru_cache
 from typing import NamedTuple
 
-from tocsin.core.integers import PPM
+from msgspec.structs import replace
+
+from tocsin.core.integers import PPM, ceil_div
 from tocsin.core.limits import CONTRACTS_MAX, PRICE_SCALE
-from tocsin.margin.state import AccountState
+from tocsin.margin.state import AccountState, Mode
 from tocsin.sheet.marks import Grade, Marks
-from tocsin.sheet.terms import AssetTerms, Combine, ContractTerms, RiskSheet, Tier
+from tocsin.sheet.terms import AssetTerms, Combine, Components, ContractTerms, RiskSheet, Tier, UnderlyingTerms
 
 EQUITY_SCALE = PPM * PRICE_SCALE
 """Denominator of equity sums before their one rounding."""
+
+
+Brackets = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+"""Lower bounds, rates in ppm and deductions of a bracket function, as columns."""
+
+
+def cost_above_bracket(brackets: Brackets, own: int, others: int) -> int:
+    """
+    Return `f(own + others) - f(others)` of a bracket function, in millionths, exact; both amounts are >= 0.
+    """
+    lowers, rates, deductions = brackets
+    top = own + others
+    i, j = bisect_right(lowers, top) - 1, bisect_right(lowers, others) - 1
+    return rates[i] * top - deductions[i] - (rates[j] * others - deductions[j])
 
 
 class Line(NamedTuple):
@@ -23,6 +39,10 @@ class Line(NamedTuple):
     A marked contract: terms and the numbers every account needs of it this cycle.
 
     `loss_ppm` is what a unit lost in the settlement asset costs at most: 1 plus the premium of a negative balance.
+    `liquidity` are the brackets of the liquidity add-on as `lowers`, `rates`, `deductions`; `gamma` is what a lot of it
+    adds for the underlying's move beyond its band, in millionths of a unit; `slow` how far the mark is above (> 0) or
+    below its slow mark, in units per lot; `opens` is false while the underlying is outside its band. `simple` says that
+    neither liquidity nor gamma nor slow mark count.
     """
 
     terms: ContractTerms
@@ -38,16 +58,39 @@ class Line(NamedTuple):
     deductions: tuple[int, ...]
     summed: bool
     loss_ppm: int
+    liquidity: Brackets = ((), (), ())
+    gamma: int = 0
+    slow: int = 0
+    opens: bool = True
+    simple: bool = True
 
-    def tiered(self, lots: int) -> int:
+    @property
+    def scenario_price(self) -> int:
+        """What a unit of an array counts in scenario sums: the price as owed x PPM."""
+        return self.price * PPM
+
+    def tiered(self, lots: int, others: int = 0) -> int:
         """
         Return the tiered component of `lots` (signed or not) before factors, in millionths of a unit, exact.
 
-        The bracket formula `rate x notional - deduction`; deductions make it continuous (rule RQ-002).
+        The bracket formula `rate x notional - deduction`; deductions make it continuous (rule RQ-002). With `others`,
+        the absolute lots of the owner's other accounts, `f(|lots| + others) - f(others)` (rule RQ-020).
         """
         notional = abs(lots) * self.notional
+        if others:
+            brackets = (self.lowers, self.rates, self.deductions)
+            return cost_above_bracket(brackets, notional, others * self.notional)
         i = bisect_right(self.lowers, notional) - 1
         return self.rates[i] * notional - self.deductions[i]
+
+    def addon(self, lots: int, others: int = 0) -> int:
+        """
+        Return the add-ons of `lots` before factors, in millionths of a unit, exact: liquidity on the owner, gamma.
+        """
+        total = abs(lots) * self.gamma
+        if self.liquidity[0]:
+            total += cost_above_bracket(self.liquidity, abs(lots) * self.notional, others * self.notional)
+        return total
 
     def charge(self, lots: int) -> int:
         """
@@ -68,7 +111,7 @@ def compute_deductions(lowers: tuple[int, ...], rates: tuple[int, ...]) -> tuple
 
 
 @lru_cache(maxsize=CONTRACTS_MAX)
-def lay_out_brackets(tiers: tuple[Tier, ...]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+def lay_out_brackets(tiers: tuple[Tier, ...]) -> Brackets:
     """
     Return lower bounds, rates and deductions of brackets as columns.
     """
@@ -76,29 +119,87 @@ def lay_out_brackets(tiers: tuple[Tier, ...]) -> tuple[tuple[int, ...], tuple[in
     return lowers, rates, compute_deductions(lowers, rates)
 
 
+class Factors(NamedTuple):
+    """
+    The factors of a mode as tuples from `initial` to `takeover`, in ppm, and whether the scenario component adds to the
+    contracts' own (else the larger counts). `scenario_counts` and `addon_counts` say that some factor is not 0.
+    """
+
+    tiered: tuple[int, int, int, int]
+    charge: tuple[int, int, int, int]
+    scenario: tuple[int, int, int, int]
+    addon: tuple[int, int, int, int]
+    summed: bool
+    scenario_counts: bool
+    addon_counts: bool
+
+
+@lru_cache(maxsize=64)
+def lay_out_components(components: Components) -> Factors:
+    """
+    Return the factors of a mode as columns.
+    """
+    scenario, addon = components.scenario.as_tuple(), components.addon.as_tuple()
+    return Factors(
+        components.tiered.as_tuple(),
+        components.charge.as_tuple(),
+        scenario,
+        addon,
+        components.combine == Combine.SUM,
+        any(scenario),
+        any(addon),
+    )
+
+
 class Valuation:
     """
     A sheet and the marks of one cycle.
 
     `lines` holds the contracts that have a mark; `prices` every asset's price, 0 where none was published yet: such an
-    asset is worth nothing while owned, and its price cap while owed (rule EQ-006).
+    asset is worth nothing while owned, and its price cap while owed (rule EQ-006). `beyond` is, per underlying outside
+    its band, by how many ppm of the reference its price is beyond it, rounded up (rule RQ-024).
     """
 
-    __slots__ = ("assets", "charge_factors", "lines", "marks", "prices", "sheet", "tiered_factors")
+    __slots__ = (
+        "_cross",
+        "_portfolio",
+        "assets",
+        "beyond",
+        "concentrated",
+        "gain_discounts",
+        "lines",
+        "marks",
+        "prices",
+        "risky_assets",
+        "sheet",
+        "underlyings",
+    )
 
     def __init__(self, sheet: RiskSheet, marks: Marks) -> None:
         self.sheet = sheet
         self.marks = marks
-        self.tiered_factors = sheet.tiered.as_tuple()
-        self.charge_factors = sheet.charge.as_tuple()
+        self._cross = lay_out_components(sheet.components)
+        self._portfolio = self._cross if sheet.portfolio is None else lay_out_components(sheet.portfolio)
         self.assets: dict[int, AssetTerms] = {a.id: a for a in sheet.assets}
         self.prices = {a.id: marks.prices.get(a.id, 0) for a in sheet.assets}
+        self.underlyings: dict[int, UnderlyingTerms] = {u.id: u for u in sheet.underlyings}
+        self.concentrated = {u.id: lay_out_brackets(u.concentration) for u in sheet.underlyings if u.concentration}
+        self.risky_assets = tuple(a.id for a in sheet.assets if a.row)
+        self.gain_discounts = {a.id: a.gain_discount_ppm for a in sheet.assets if a.gain_discount_ppm}
+        self.beyond: dict[int, int] = {}
+        for underlying in sheet.underlyings:
+            entry = marks.contracts.get(underlying.contract)
+            if entry is not None:
+                self.beyond[underlying.id] = ppm_beyond_band(underlying, entry.mark)
         self.lines: dict[int, Line] = {}
         for terms in sheet.contracts:
             entry = marks.contracts.get(terms.id)
             if entry is None:
                 continue
             lowers, rates, deductions = lay_out_brackets(terms.tiers)
+            liquidity = lay_out_brackets(terms.liquidity) if terms.liquidity else ((), (), ())
+            beyond = self.beyond.get(terms.underlying, 0)
+            slow = entry.mark - entry.slow if entry.slow else 0
             self.lines[terms.id] = Line(
                 terms,
                 terms.asset,
@@ -113,7 +214,18 @@ class Valuation:
                 deductions,
                 terms.combine == Combine.SUM,
                 PPM + self.assets[terms.asset].premium_ppm,
+                liquidity,
+                terms.gamma * beyond,
+                slow,
+                not beyond,
+                not (terms.liquidity or terms.gamma * beyond or slow),
             )
+
+    def factors(self, mode: Mode) -> Factors:
+        """
+        Return the factors by which the components count for accounts of `mode`.
+        """
+        return self._portfolio if mode == Mode.PORTFOLIO else self._cross
 
     def price_owed(self, asset: int) -> int:
         """
@@ -123,15 +235,30 @@ class Valuation:
 
     def with_mark(self, contract: int, mark: int) -> "Valuation":
         """
-        Return a valuation in which `contract` has another mark per lot and all else is the same.
+        Return a valuation in which `contract` has another mark per lot and all else is the same, but for the add-on of
+        an underlying that is measured by it.
         """
-        other = object.__new__(Valuation)
-        for name in self.__slots__:
-            setattr(other, name, getattr(self, name))
-        line = self.lines[contract]
-        other.lines = dict(self.lines)
-        other.lines[contract] = line._replace(mark=mark, net=mark - line.funding, notional=abs(mark))
-        return other
+        return self.with_marks({contract: mark}, {})
+
+    def with_marks(self, marks: dict[int, int], prices: dict[int, int]) -> "Valuation":
+        """
+        Return a valuation with other marks per lot and asset prices and all else the same; nothing is checked.
+        """
+        entries = dict(self.marks.contracts)
+        for contract, mark in marks.items():
+            old = entries[contract]
+            # The slow mark keeps its distance: a what-if moves the market, not how far it ran ahead.
+            entries[contract] = replace(old, mark=mark, slow=old.slow and mark - (old.mark - old.slow))
+        if not self.sheet.underlyings and not prices:
+            other = object.__new__(Valuation)
+            for name in self.__slots__:
+                setattr(other, name, getattr(self, name))
+            other.lines = dict(self.lines)
+            for contract, mark in marks.items():
+                line = self.lines[contract]
+                other.lines[contract] = line._replace(mark=mark, net=mark - line.funding, notional=abs(mark))
+            return other
+        return Valuation(self.sheet, Marks(entries, {**self.marks.prices, **prices}))
 
 
 def compute_balances(account: AccountState, valuation: Valuation) -> dict[int, int]:
@@ -146,6 +273,25 @@ def compute_balances(account: AccountState, valuation: Valuation) -> dict[int, i
         line = lines[contract]
         out[line.asset] = out.get(line.asset, 0) + lots * line.net - entry
     return out
+
+
+def compute_gains(account: AccountState, valuation: Valuation) -> dict[int, int]:
+    """
+    Return the unrealised P&L per asset, the sum of `q x (m - F) - e` over contracts that settle in it, units, signed.
+    """
+    out: dict[int, int] = {}
+    for contract, (lots, entry) in account.positions.items():
+        line = valuation.lines[contract]
+        out[line.asset] = out.get(line.asset, 0) + lots * line.net - entry
+    return out
+
+
+def ppm_beyond_band(underlying: UnderlyingTerms, mark: int) -> int:
+    """
+    Return by how many ppm of its reference an underlying's price is beyond its band, rounded up; 0 inside.
+    """
+    outside = abs(mark - underlying.reference) - underlying.band
+    return 0 if outside <= 0 else ceil_div(outside * PPM, abs(underlying.reference))
 
 
 def value_balance(terms: AssetTerms, price: int, price_owed: int, balance: int) -> int:

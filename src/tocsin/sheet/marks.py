@@ -24,13 +24,15 @@ class Grade(IntEnum):
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
     """
-    Mark per lot, funding index per lot, grade, and the log time of the last good publication.
+    Mark per lot, funding index per lot, grade, the log time of the last good publication, and a second, slow mark per
+    lot (0: none), which may only tighten the `initial` level.
     """
 
     mark: int
     funding: int
     grade: Grade
     time_ns: int
+    slow: int = 0
 
 
 class Marks(msgspec.Struct, frozen=True, array_like=True):
@@ -46,15 +48,29 @@ def check_mark(terms: ContractTerms, mark: int, funding: int) -> tuple[int, int,
     """
     Return the mark and funding index to use and why they differ from what was published (rules MK-011, MK-012).
 
-    A mark of the wrong sign (linear marks are > 0, inverse ones < 0) is refused. A mark or index outside the
-    contract's cap is clamped to it and reported, which halts opening until a new sheet.
+    A mark of the wrong sign (linear and spot marks are > 0, inverse ones < 0, options >= 0) is refused, and so is a
+    funding index of what has none (options, spot). A mark or index outside the contract's cap is clamped to it and
+    reported, which halts opening until a new sheet.
     """
-    if (mark <= 0) if terms.kind == Kind.LINEAR else (mark >= 0):
+    if not has_right_sign(terms.kind, mark) or (funding and terms.kind in (Kind.OPTION, Kind.SPOT)):
         return 0, 0, Reason.MARK_REFUSED
     cap = terms.mark_cap
     used, index = max(-cap, min(cap, mark)), max(-cap, min(cap, funding))
     clamped = used != mark or index != funding
     return used, index, Reason.MARK_CLAMPED if clamped else Reason.OK
+
+
+def has_right_sign(kind: Kind, mark: int) -> bool:
+    """
+    Return whether a mark per lot has the sign of its kind: inverse < 0, options >= 0, all else > 0.
+    """
+    match kind:
+        case Kind.INVERSE:
+            return mark < 0
+        case Kind.OPTION:
+            return mark >= 0
+        case _:
+            return mark > 0
 
 
 def grade_by_age(sheet: RiskSheet, marks: Marks, now_ns: int, halted: frozenset[int]) -> Marks:

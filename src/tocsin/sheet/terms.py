@@ -14,14 +14,19 @@ from tocsin.core.hashing import hash_bytes
 
 
 class Kind(IntEnum):
-    """How a price becomes a mark per lot: linear `m = p x units`, inverse `m = -ceil(K / p)`."""
+    """
+    How a price becomes a mark per lot: linear `m = p x units`, inverse `m = -ceil(K / p)`, option `m >= 0` as
+    published. A spot contract exchanges two assets and holds no position; its mark is the price of a lot of its base.
+    """
 
     LINEAR = 0
     INVERSE = 1
+    OPTION = 2
+    SPOT = 3
 
 
 class Combine(IntEnum):
-    """How the tiered and the charge component of one contract are put together."""
+    """How two components are put together: of one contract (tiered, charge) or of an account (those, scenario)."""
 
     SUM = 0
     MAX = 1
@@ -114,7 +119,9 @@ class AssetTerms(msgspec.Struct, frozen=True, array_like=True):
     A settlement or collateral asset and its collateral schedule.
 
     `price_cap` bounds its price (millionths of a valuation unit per unit); `premium_ppm` is added to the value of a
-    negative balance; `stress_ppm` is taken off when the asset is converted to pay a claim.
+    negative balance; `stress_ppm` is taken off when the asset is converted to pay a claim. An asset that bears market
+    risk names its `underlying` and what its value gains in each scenario, `row` in ppm; its haircut then covers
+    liquidity only. `gain_discount_ppm` of unrealised gains in the asset does not count at `initial`.
     """
 
     id: int
@@ -124,6 +131,38 @@ class AssetTerms(msgspec.Struct, frozen=True, array_like=True):
     haircuts: tuple[HaircutTier, ...]
     premium_ppm: int = 0
     stress_ppm: int = 0
+    underlying: int = -1
+    row: tuple[int, ...] = ()
+    gain_discount_ppm: int = 0
+
+
+class UnderlyingTerms(msgspec.Struct, frozen=True, array_like=True):
+    """
+    What contracts and collateral share their market risk with.
+
+    `gain_256` of 256 parts of a gain here count against losses elsewhere. Arrays were computed at `reference`, the mark
+    per lot of `contract` (-1: none), and hold within `band` units of it. `concentration` are brackets over the owner's
+    absolute delta in valuation units.
+    """
+
+    id: int
+    symbol: str
+    gain_256: int = 0
+    contract: int = -1
+    reference: int = 0
+    band: int = 0
+    concentration: tuple[Tier, ...] = ()
+
+
+class OptionTerms(msgspec.Struct, frozen=True, array_like=True):
+    """
+    A European option: `strike` in price ticks; `in_coin` if it pays `units x (S - strike) / S`, else `units x (S -
+    strike)`.
+    """
+
+    is_call: bool
+    strike: int
+    in_coin: bool = False
 
 
 class ContractTerms(msgspec.Struct, frozen=True, array_like=True):
@@ -135,6 +174,11 @@ class ContractTerms(msgspec.Struct, frozen=True, array_like=True):
     while the mark is not fresh. `capacity_lots` may be sold or bought by force per minute and side; `impact_ppm`
     bounds the concession on each; `fee_ppm` of the filled value goes to the market's fund. A remainder of a plan
     below `dust_lots` is closed with it.
+
+    `array` is the P&L of one long lot per scenario, units; `gamma` units per lot are added for a move of 100 % beyond
+    the band of its `underlying`; `delta` is signed valuation units per lot; `liquidity` are brackets over the owner's
+    notional. `expiry_ns` is 0 for what never expires; in the last `look_ahead_ns` before it the account must stand
+    without the contract as well. A spot contract exchanges `base_units` of `base` per lot.
     """
 
     id: int
@@ -157,6 +201,16 @@ class ContractTerms(msgspec.Struct, frozen=True, array_like=True):
     impact_ppm: int = 0
     fee_ppm: int = 0
     dust_lots: int = 0
+    underlying: int = -1
+    array: tuple[int, ...] = ()
+    gamma: int = 0
+    delta: int = 0
+    liquidity: tuple[Tier, ...] = ()
+    option: OptionTerms | None = None
+    expiry_ns: int = 0
+    look_ahead_ns: int = 0
+    base: int = -1
+    base_units: int = 0
 
 
 class LevelFactors(msgspec.Struct, frozen=True, array_like=True):
@@ -171,6 +225,23 @@ class LevelFactors(msgspec.Struct, frozen=True, array_like=True):
 
     def as_tuple(self) -> tuple[int, int, int, int]:
         return (self.initial, self.margin_call, self.liquidation, self.takeover)
+
+
+OFF = LevelFactors(0, 0, 0, 0)
+"""Factors of a component that counts at no level."""
+
+
+class Components(msgspec.Struct, frozen=True, array_like=True):
+    """
+    How the components of a requirement count in one mode: factors per level, and how the scenario component is put
+    together with the sum of the contracts' own (tiered and charge). Add-ons always add.
+    """
+
+    tiered: LevelFactors = OFF
+    charge: LevelFactors = OFF
+    scenario: LevelFactors = OFF
+    addon: LevelFactors = OFF
+    combine: Combine = Combine.SUM
 
 
 class CallPolicy(msgspec.Struct, frozen=True, array_like=True):
@@ -228,8 +299,11 @@ class RiskSheet(msgspec.Struct, frozen=True, array_like=True):
     """
     Everything published rarely. Content-addressed: `hash_sheet` is its name.
 
-    `tiered` and `charge` are the factors of the two components; `hysteresis_ppm` is what an account must have above
-    the requirement of a level, per level from `initial` to `takeover`, to leave it again.
+    `tiered` and `charge` are the factors of the two components of isolated and cross accounts, and so are `scenario`,
+    `addon` and `combine`; `portfolio` holds those of portfolio accounts (None: there are none). `hysteresis_ppm` is
+    what an account must have above the requirement of a level, per level from `initial` to `takeover`, to leave it
+    again. `scenarios` names the columns of all arrays; `alone_256` (lambda) of 256 parts of the sum of what each
+    underlying would lose alone is the least scenario requirement.
     """
 
     name: str
@@ -243,6 +317,18 @@ class RiskSheet(msgspec.Struct, frozen=True, array_like=True):
     liquidation: LiquidationPolicy = LiquidationPolicy()
     waterfall: WaterfallPolicy = WaterfallPolicy()
     cycle: CyclePolicy = CyclePolicy()
+    scenario: LevelFactors = OFF
+    addon: LevelFactors = OFF
+    combine: Combine = Combine.SUM
+    portfolio: Components | None = None
+    scenarios: tuple[str, ...] = ()
+    alone_256: int = 0
+    underlyings: tuple[UnderlyingTerms, ...] = ()
+
+    @property
+    def components(self) -> Components:
+        """How components count for isolated and cross accounts."""
+        return Components(self.tiered, self.charge, self.scenario, self.addon, self.combine)
 
 
 def encode_sheet(sheet: RiskSheet) -> bytes:

@@ -1,37 +1,22 @@
 """
-Check a risk sheet before it is published: bounds, order, convexity, nesting (rules SH-002 to SH-012).
+Check a risk sheet before it is published: bounds, order, convexity, nesting (rules SH-002 to SH-027).
 
 A sheet that fails is refused as a whole with one message that names field, value and bound.
 """
 
-from collections.abc import Iterable
-
 from tocsin.core import limits
 from tocsin.core.errors import CodecError, SheetError
 from tocsin.core.integers import PPM, ceil_div
-from tocsin.sheet.terms import AssetTerms, ContractTerms, LevelFactors, RiskSheet, decode_sheet, encode_sheet
-
-
-def _require(ok: bool, field: str, value: object, accepted: str) -> None:
-    if not ok:
-        raise SheetError(f"{field} must be {accepted}, was {value!r}")
-
-
-def _between(field: str, value: int, low: int, high: int) -> None:
-    _require(low <= value <= high, field, value, f"between {low} and {high}")
-
-
-def _text(field: str, value: str, most: int) -> None:
-    """Names are shown to people as they are: printable ASCII only."""
-    ok = 1 <= len(value) <= most and value.isascii() and value.isprintable()
-    _require(ok, field, value, f"1 to {most} printable ASCII characters")
-
-
-def _unique(field: str, ids: Iterable[int]) -> None:
-    seen: dict[int, bool] = {}
-    for value in ids:
-        _require(value not in seen, field, value, "unique: identifiers are never used twice")
-        seen[value] = True
+from tocsin.sheet.bounds import (
+    require,
+    require_between,
+    require_brackets,
+    require_factors,
+    require_text,
+    require_unique,
+)
+from tocsin.sheet.terms import AssetTerms, ContractTerms, RiskSheet, decode_sheet, encode_sheet
+from tocsin.sheet.validate_risk import validate_risk
 
 
 def validate_sheet(sheet: RiskSheet) -> RiskSheet:
@@ -45,133 +30,108 @@ def validate_sheet(sheet: RiskSheet) -> RiskSheet:
         decode_sheet(encode_sheet(sheet))
     except CodecError as error:
         raise SheetError(f"sheet must have fields of the published types, has not: {error}") from None
-    _text("name", sheet.name, 64)
-    _require(
+    require_text("name", sheet.name, 64)
+    require(
         1 <= len(sheet.assets) <= limits.ASSETS_MAX,
         "assets",
         len(sheet.assets),
         f"1 to {limits.ASSETS_MAX} entries",
     )
-    _require(
+    require(
         len(sheet.contracts) <= limits.CONTRACTS_MAX,
         "contracts",
         len(sheet.contracts),
         f"at most {limits.CONTRACTS_MAX}",
     )
-    _unique("assets[].id", (a.id for a in sheet.assets))
-    _unique("contracts[].id", (c.id for c in sheet.contracts))
+    require_unique("assets[].id", (a.id for a in sheet.assets))
+    require_unique("contracts[].id", (c.id for c in sheet.contracts))
     for asset in sheet.assets:
         _validate_asset(asset)
-    _validate_factors("tiered", sheet.tiered)
-    _validate_factors("charge", sheet.charge)
+    require_factors("tiered", sheet.tiered)
+    require_factors("charge", sheet.charge)
     for i, value in enumerate(sheet.hysteresis_ppm):
-        _between(f"hysteresis_ppm[{i}]", value, 0, PPM)
+        require_between(f"hysteresis_ppm[{i}]", value, 0, PPM)
     prices = {a.id: a.price_cap for a in sheet.assets}
     for contract in sheet.contracts:
         _validate_contract(sheet, contract, prices)
+    validate_risk(sheet)
     _validate_policies(sheet)
     return sheet
 
 
 def _validate_asset(asset: AssetTerms) -> None:
     at = f"assets[{asset.id}]"
-    _between(f"{at}.id", asset.id, 0, 2**15 - 1)
-    _text(f"{at}.symbol", asset.symbol, 32)
-    _between(f"{at}.decimals", asset.decimals, 0, 18)
-    _between(f"{at}.price_cap", asset.price_cap, 1, limits.PRICE_MAX)
-    _between(f"{at}.premium_ppm", asset.premium_ppm, 0, limits.PREMIUM_PPM_MAX)
-    _between(f"{at}.stress_ppm", asset.stress_ppm, 0, PPM - 1)
-    _require(
+    require_between(f"{at}.id", asset.id, 0, 2**15 - 1)
+    require_text(f"{at}.symbol", asset.symbol, 32)
+    require_between(f"{at}.decimals", asset.decimals, 0, 18)
+    require_between(f"{at}.price_cap", asset.price_cap, 1, limits.PRICE_MAX)
+    require_between(f"{at}.premium_ppm", asset.premium_ppm, 0, limits.PREMIUM_PPM_MAX)
+    require_between(f"{at}.stress_ppm", asset.stress_ppm, 0, PPM - 1)
+    require(
         1 <= len(asset.haircuts) <= limits.TIERS_MAX,
         f"{at}.haircuts",
         len(asset.haircuts),
         f"1 to {limits.TIERS_MAX} tiers",
     )
-    _require(asset.haircuts[0].lower == 0, f"{at}.haircuts[0].lower", asset.haircuts[0].lower, "0")
+    require(asset.haircuts[0].lower == 0, f"{at}.haircuts[0].lower", asset.haircuts[0].lower, "0")
     for i, tier in enumerate(asset.haircuts):
-        _between(f"{at}.haircuts[{i}].haircut_ppm", tier.haircut_ppm, 0, PPM)
+        require_between(f"{at}.haircuts[{i}].haircut_ppm", tier.haircut_ppm, 0, PPM)
         if i:
             before = asset.haircuts[i - 1]
-            _require(tier.lower > before.lower, f"{at}.haircuts[{i}].lower", tier.lower, f"above {before.lower}")
+            require(tier.lower > before.lower, f"{at}.haircuts[{i}].lower", tier.lower, f"above {before.lower}")
             # Concave: each further unit is worth no more than the one before (DESIGN 1).
-            _between(f"{at}.haircuts[{i}].haircut_ppm", tier.haircut_ppm, before.haircut_ppm, PPM)
-
-
-def _validate_factors(name: str, factors: LevelFactors) -> None:
-    values = factors.as_tuple()
-    names = ("initial", "margin_call", "liquidation", "takeover")
-    for i, value in enumerate(values):
-        _between(f"{name}.{names[i]}", value, 0, limits.RATE_PPM_MAX)
-        if i:
-            _require(
-                value <= values[i - 1],
-                f"{name}.{names[i]}",
-                value,
-                f"at most {name}.{names[i - 1]} = {values[i - 1]}: levels are nested",
-            )
+            require_between(f"{at}.haircuts[{i}].haircut_ppm", tier.haircut_ppm, before.haircut_ppm, PPM)
 
 
 def _validate_contract(sheet: RiskSheet, contract: ContractTerms, prices: dict[int, int]) -> None:
     at = f"contracts[{contract.id}]"
-    _between(f"{at}.id", contract.id, 0, limits.CONTRACTS_MAX - 1)
-    _text(f"{at}.symbol", contract.symbol, 32)
-    _require(contract.asset in prices, f"{at}.asset", contract.asset, f"one of assets {sorted(prices)}")
-    _between(f"{at}.units", contract.units, 1, 2**60)
-    _between(f"{at}.mark_cap", contract.mark_cap, limits.NOTIONAL_PER_LOT_MIN, limits.MARK_MAX)
-    _between(f"{at}.position_cap", contract.position_cap, 1, limits.LOTS_MAX)
+    require_between(f"{at}.id", contract.id, 0, limits.CONTRACTS_MAX - 1)
+    require_text(f"{at}.symbol", contract.symbol, 32)
+    require(contract.asset in prices, f"{at}.asset", contract.asset, f"one of assets {sorted(prices)}")
+    require_between(f"{at}.units", contract.units, 1, 2**60)
+    require_between(f"{at}.mark_cap", contract.mark_cap, limits.NOTIONAL_PER_LOT_MIN, limits.MARK_MAX)
+    require_between(f"{at}.position_cap", contract.position_cap, 1, limits.LOTS_MAX)
     notional = contract.position_cap * contract.mark_cap
-    _require(
+    require(
         notional <= limits.NOTIONAL_MAX,
         f"{at}.position_cap x mark_cap",
         notional,
         f"at most {limits.NOTIONAL_MAX} units",
     )
     valued = notional * prices[contract.asset] // limits.PRICE_SCALE
-    _require(
+    require(
         valued <= limits.NOTIONAL_MAX,
         f"{at}.position_cap x mark_cap x price_cap",
         valued,
         f"at most {limits.NOTIONAL_MAX} valuation units",
     )
-    _validate_tiers(at, contract)
+    require_brackets(f"{at}.tiers", contract.tiers)
     for name in ("charge_long", "charge_short"):
-        _between(f"{at}.{name}", getattr(contract, name), 0, contract.mark_cap * 4)
-    _between(f"{at}.stale_half_band_ppm", contract.stale_half_band_ppm, 0, PPM)
-    _between(f"{at}.stale_after_ns", contract.stale_after_ns, 0, 10**18)
-    _require(
+        require_between(f"{at}.{name}", getattr(contract, name), 0, contract.mark_cap * 4)
+    require_between(f"{at}.stale_half_band_ppm", contract.stale_half_band_ppm, 0, PPM)
+    require_between(f"{at}.stale_after_ns", contract.stale_after_ns, 0, 10**18)
+    require(
         len(contract.loadings) <= limits.FACTORS_MAX,
         f"{at}.loadings",
         len(contract.loadings),
         f"at most {limits.FACTORS_MAX} factors",
     )
     for i, value in enumerate(contract.loadings):
-        _between(f"{at}.loadings[{i}]", value, -limits.MARK_MAX, limits.MARK_MAX)
-    _between(f"{at}.own_loading", contract.own_loading, 0, limits.MARK_MAX)
-    _between(f"{at}.gap_charge", contract.gap_charge, 0, limits.MARK_MAX)
-    _require(
+        require_between(f"{at}.loadings[{i}]", value, -limits.MARK_MAX, limits.MARK_MAX)
+    require_between(f"{at}.own_loading", contract.own_loading, 0, limits.MARK_MAX)
+    require_between(f"{at}.gap_charge", contract.gap_charge, 0, limits.MARK_MAX)
+    require(
         contract.gap_charge * contract.position_cap <= limits.NOTIONAL_MAX,
         f"{at}.gap_charge x position_cap",
         contract.gap_charge * contract.position_cap,
         f"at most {limits.NOTIONAL_MAX} valuation units",
     )
-    _between(f"{at}.capacity_lots", contract.capacity_lots, 0, limits.LOTS_MAX)
-    _between(f"{at}.impact_ppm", contract.impact_ppm, 0, PPM)
-    _between(f"{at}.fee_ppm", contract.fee_ppm, 0, PPM)
-    _between(f"{at}.dust_lots", contract.dust_lots, 0, contract.position_cap)
+    require_between(f"{at}.capacity_lots", contract.capacity_lots, 0, limits.LOTS_MAX)
+    require_between(f"{at}.impact_ppm", contract.impact_ppm, 0, PPM)
+    require_between(f"{at}.fee_ppm", contract.fee_ppm, 0, PPM)
+    require_between(f"{at}.dust_lots", contract.dust_lots, 0, contract.position_cap)
     _validate_cost(sheet, contract, at)
     _validate_requirement(sheet, contract, at)
-
-
-def _validate_tiers(at: str, contract: ContractTerms) -> None:
-    tiers = contract.tiers
-    _require(1 <= len(tiers) <= limits.TIERS_MAX, f"{at}.tiers", len(tiers), f"1 to {limits.TIERS_MAX} tiers")
-    _require(tiers[0].lower == 0, f"{at}.tiers[0].lower", tiers[0].lower, "0")
-    for i, tier in enumerate(tiers):
-        low = tiers[i - 1].rate_ppm if i else 0
-        # Convex: rates never fall (DESIGN 1). A margin above the notional itself is allowed for no contract.
-        _between(f"{at}.tiers[{i}].rate_ppm", tier.rate_ppm, low, PPM)
-        if i:
-            _between(f"{at}.tiers[{i}].lower", tier.lower, tiers[i - 1].lower + 1, limits.NOTIONAL_MAX)
 
 
 def _validate_cost(sheet: RiskSheet, contract: ContractTerms, at: str) -> None:
@@ -181,7 +141,7 @@ def _validate_cost(sheet: RiskSheet, contract: ContractTerms, at: str) -> None:
     rate = contract.tiers[0].rate_ppm * sheet.tiered.liquidation // PPM
     premium = next(a.premium_ppm for a in sheet.assets if a.id == contract.asset)
     cost = ceil_div((contract.fee_ppm + contract.impact_ppm) * (PPM + premium), PPM)
-    _require(
+    require(
         cost <= rate,
         f"{at}.fee_ppm + impact_ppm",
         cost,
@@ -196,7 +156,7 @@ def _validate_requirement(sheet: RiskSheet, contract: ContractTerms, at: str) ->
     tiered = contract.tiers[-1].rate_ppm * sheet.tiered.initial
     per_lot = max(contract.charge_long, contract.charge_short) * sheet.charge.initial
     total = ceil_div(tiered, PPM) + ceil_div(per_lot, contract.mark_cap) + contract.stale_half_band_ppm
-    _require(
+    require(
         total <= limits.REQUIREMENT_PPM_MAX,
         f"{at}.tiers[-1].rate_ppm x tiered.initial + charge x charge.initial / mark_cap + stale_half_band_ppm",
         total,
@@ -206,16 +166,16 @@ def _validate_requirement(sheet: RiskSheet, contract: ContractTerms, at: str) ->
 
 def _validate_policies(sheet: RiskSheet) -> None:
     calls, liquidation, waterfall, cycle = sheet.calls, sheet.liquidation, sheet.waterfall, sheet.cycle
-    _between("calls.deadline_ns", calls.deadline_ns, 1, 10**15)
-    _between("calls.t_min_ns", calls.t_min_ns, 0, calls.deadline_ns)
-    _between("calls.z_hundredths", calls.z_hundredths, 1, 10_000)
-    _between("liquidation.intent_life_ns", liquidation.intent_life_ns, 1, 10**15)
-    _between("liquidation.cancel_grace_cycles", liquidation.cancel_grace_cycles, 1, 10_000)
-    _between("waterfall.market_draw_cap_ppm", waterfall.market_draw_cap_ppm, 0, PPM)
-    _between("waterfall.global_draw_cap_ppm", waterfall.global_draw_cap_ppm, 0, PPM)
-    _between("waterfall.adl_after_cycles", waterfall.adl_after_cycles, 0, 10**6)
-    _between("cycle.nominal_ns", cycle.nominal_ns, 1, 10**15)
-    _between("cycle.late_cycles", cycle.late_cycles, 1, 10**6)
+    require_between("calls.deadline_ns", calls.deadline_ns, 1, 10**15)
+    require_between("calls.t_min_ns", calls.t_min_ns, 0, calls.deadline_ns)
+    require_between("calls.z_hundredths", calls.z_hundredths, 1, 10_000)
+    require_between("liquidation.intent_life_ns", liquidation.intent_life_ns, 1, 10**15)
+    require_between("liquidation.cancel_grace_cycles", liquidation.cancel_grace_cycles, 1, 10_000)
+    require_between("waterfall.market_draw_cap_ppm", waterfall.market_draw_cap_ppm, 0, PPM)
+    require_between("waterfall.global_draw_cap_ppm", waterfall.global_draw_cap_ppm, 0, PPM)
+    require_between("waterfall.adl_after_cycles", waterfall.adl_after_cycles, 0, 10**6)
+    require_between("cycle.nominal_ns", cycle.nominal_ns, 1, 10**15)
+    require_between("cycle.late_cycles", cycle.late_cycles, 1, 10**6)
 
 
 def check_successor(old: RiskSheet, new: RiskSheet) -> RiskSheet:
@@ -235,28 +195,36 @@ def check_successor(old: RiskSheet, new: RiskSheet) -> RiskSheet:
         after = assets.get(asset.id)
         if after is None:
             raise SheetError(f"{at} must stay in the sheet, was missing")
-        _require(after.symbol == asset.symbol, f"{at}.symbol", after.symbol, repr(asset.symbol))
-        _require(
+        require(after.symbol == asset.symbol, f"{at}.symbol", after.symbol, repr(asset.symbol))
+        require(
             after.price_cap == asset.price_cap,
             f"{at}.price_cap",
             after.price_cap,
             f"{asset.price_cap}: admitted cash is bounded at it",
         )
+    underlyings = {u.id: u for u in new.underlyings}
+    for underlying in old.underlyings:
+        known = underlyings.get(underlying.id)
+        if known is None:
+            raise SheetError(f"underlyings[{underlying.id}] must stay in the sheet, was missing")
+        for name in ("symbol", "contract"):
+            field, was = f"underlyings[{underlying.id}].{name}", getattr(underlying, name)
+            require(getattr(known, name) == was, field, getattr(known, name), repr(was))
     contracts = {c.id: c for c in new.contracts}
     for contract in old.contracts:
         at = f"contracts[{contract.id}]"
         later = contracts.get(contract.id)
         if later is None:
             raise SheetError(f"{at} must stay in the sheet, was missing")
-        for name in ("symbol", "kind", "asset", "units"):
-            _require(
+        for name in ("symbol", "kind", "asset", "units", "underlying", "option", "expiry_ns", "base", "base_units"):
+            require(
                 getattr(later, name) == getattr(contract, name),
                 f"{at}.{name}",
                 getattr(later, name),
                 repr(getattr(contract, name)),
             )
         for name in ("mark_cap", "position_cap"):
-            _require(
+            require(
                 getattr(later, name) >= getattr(contract, name),
                 f"{at}.{name}",
                 getattr(later, name),

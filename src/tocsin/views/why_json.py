@@ -5,8 +5,9 @@ double; identifiers, lots, levels, cycles and rates are numbers.
 
 from typing import Any
 
-from tocsin.engine.sums import BalanceSum, LegSum, Need
+from tocsin.engine.sums import AccountNeed, BalanceSum, LegSum, Need
 from tocsin.engine.why import Picture, Step
+from tocsin.margin.scenario import ScenarioSum
 from tocsin.margin.state import Level
 
 _LEVELS = ("initial", "margin_call", "liquidation", "takeover")
@@ -67,6 +68,27 @@ def _picture(picture: Picture | None) -> dict[str, Any] | None:
         },
         "balances": [_balance(b) for b in picture.balances],
         "legs": [_leg(leg) for leg in picture.legs],
+        "together": {name: _together(need) for name, need in zip(_LEVELS, picture.needs, strict=True)},
+        "scenarios": None if picture.scenarios is None else _scenarios(picture.scenarios),
+    }
+
+
+def _together(need: AccountNeed) -> dict[str, Any]:
+    return {
+        "contracts_e18x256": str(need.own),
+        "scenario_e18x256": str(need.scenario),
+        "combined_by": "sum" if need.summed else "max",
+        "addons_e18x256": str(need.addons),
+        "total_e18x256": str(need.total),
+    }
+
+
+def _scenarios(found: ScenarioSum) -> dict[str, Any]:
+    return {
+        "worst": found.worst,
+        "joint_e12x256": str(found.joint),
+        "floor_e12x256": str(found.floor),
+        "values_e12": {str(underlying): str(value) for underlying, value in sorted(found.values.items())},
     }
 
 
@@ -110,5 +132,7 @@ def _need(need: Need) -> dict[str, Any]:
         "tiered_factor_ppm": need.tiered_factor,
         "charge_factor_ppm": need.charge_factor,
         "counts": need.counts,
+        "others": need.others,
+        "addon_e18": str(need.addon),
         "total_e18": str(need.total),
     }

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from tocsin.engine.sums import CHARGE, SUM, BalanceSum, LegSum, Need
 from tocsin.engine.why import Picture, Step
+from tocsin.margin.scenario import ScenarioSum
 from tocsin.margin.state import Level
 from tocsin.views.numbers import MINUS
 from tocsin.views.why_events import EventText
@@ -101,11 +102,21 @@ class StepText:
             yield from self._balance(balance)
         for leg in picture.legs:
             yield from self._leg(leg)
+        if picture.scenarios is not None:
+            yield from self._scenarios(picture.scenarios)
         values = [u.value(b.value, finer=12) for b in picture.balances]
         yield f"    equity = {' + '.join(values) or '0'}, rounded down = {u.value(numbers.equity)}"
         yield f"    equity without haircuts = {u.value(numbers.raw_equity)}"
         for level, name in enumerate(_LEVELS):
             yield self._requirement(picture, level, name)
+
+    def _scenarios(self, found: ScenarioSum) -> Iterator[str]:
+        u, sheet = self._units, self._step.sheet
+        names = {x.id: x.symbol for x in sheet.underlyings}
+        parts = [f"{names[k]} {u.plain(v, u.value_decimals + 12)}" for k, v in sorted(found.values.items())]
+        yield f"    worst scenario {sheet.scenarios[found.worst]!r}: {', '.join(parts)}"
+        joint, floor = (u.plain(v * 390_625, u.value_decimals + 20) for v in (found.joint, found.floor))
+        yield f"      joint loss {joint}, each underlying alone x lambda {floor}: the larger counts"
 
     def _balance(self, b: BalanceSum) -> Iterator[str]:
         u = self._units
@@ -162,7 +173,9 @@ class StepText:
             text = f"charge {charge} (more than tiered {tiered})"
         else:
             text = f"tiered {tiered} (no less than charge {charge})"
-        if need.band:
+        if need.addon and need.addon != need.band * leg.price * 10**6:
+            text += f" + add-ons {u.value(need.addon, finer=18)}"
+        elif need.band:
             text += f" + half band {u.amount(asset, need.band, finer=6)}"
         if leg.price != 10 ** (u.value_decimals + 6) // 10 ** u.decimals(asset):
             text += f", x price {u.price(asset, leg.price)}"
@@ -181,6 +194,15 @@ class StepText:
         if leave != need and held and numbers.equity < need:
             text += f"; the level is left at {u.value(leave)}"
         many = f" (sum of {len(picture.legs)} contracts)" if len(picture.legs) > 1 else ""
+        parts = picture.needs[level]
+        if parts.scenario:
+            # Over 256: times 10^8 / 256 it is a decimal that ends.
+            own, scenario, addons = (
+                u.plain(v * 390_625, u.value_decimals + 26) for v in (parts.own, parts.scenario, parts.addons)
+            )
+            many = (
+                f" (contracts {own} {'+' if parts.summed else 'or, if more,'} scenarios {scenario} + add-ons {addons})"
+            )
         return f"    requirement {name:<12} {u.value(need)}{many}: {text}"
 
     def _summary(self, picture: Picture) -> Iterator[str]:

@@ -101,13 +101,13 @@ BAD = [
         contract(position_cap=9_100_000),
         f"{AT}.position_cap x mark_cap",
         str(9_100_000 * FIRST.mark_cap),
-        f"at most {2**52} units",
+        f"at most {2**51} units",
     ),
     (
         contract(position_cap=9_000_000),
         f"{AT}.position_cap x mark_cap x price_cap",
         str(9_000_000 * FIRST.mark_cap * 11 // 10),
-        f"at most {2**52} valuation units",
+        f"at most {2**51} valuation units",
     ),
     (contract(tiers=()), f"{AT}.tiers", "0", "1 to 64 tiers"),
     (tiers(*((i, 0) for i in range(65))), f"{AT}.tiers", "65", "1 to 64 tiers"),
@@ -116,7 +116,7 @@ BAD = [
     (tiers((0, PPM + 1)), f"{AT}.tiers[0].rate_ppm", "1000001", "between 0 and"),
     (tiers((0, 20_000), (10, 19_999)), f"{AT}.tiers[1].rate_ppm", "19999", "between 20000 and"),
     (tiers((0, 20_000), (0, 20_000)), f"{AT}.tiers[1].lower", "0", "between 1 and"),
-    (tiers((0, 20_000), (2**52 + 1, 20_000)), f"{AT}.tiers[1].lower", str(2**52 + 1), "between 1 and"),
+    (tiers((0, 20_000), (2**51 + 1, 20_000)), f"{AT}.tiers[1].lower", str(2**51 + 1), "between 1 and"),
     (contract(charge_long=-1), f"{AT}.charge_long", "-1", "between 0 and"),
     (contract(charge_short=-1), f"{AT}.charge_short", "-1", "between 0 and"),
     (contract(charge_long=4 * FIRST.mark_cap + 1), f"{AT}.charge_long", "2000000001", "between 0 and 2000000000"),
@@ -133,10 +133,10 @@ BAD = [
     (contract(gap_charge=-1), f"{AT}.gap_charge", "-1", "between 0 and"),
     (contract(gap_charge=2**44 + 1), f"{AT}.gap_charge", str(2**44 + 1), "between 0 and"),
     (
-        contract(gap_charge=2**52 // FIRST.position_cap + 1),
+        contract(gap_charge=2**51 // FIRST.position_cap + 1),
         f"{AT}.gap_charge x position_cap",
-        str((2**52 // FIRST.position_cap + 1) * FIRST.position_cap),
-        f"at most {2**52} valuation units",
+        str((2**51 // FIRST.position_cap + 1) * FIRST.position_cap),
+        f"at most {2**51} valuation units",
     ),
     (contract(capacity_lots=-1), f"{AT}.capacity_lots", "-1", "between 0 and"),
     (contract(capacity_lots=2**31), f"{AT}.capacity_lots", str(2**31), "between 0 and"),
@@ -194,11 +194,11 @@ def test_a_broken_bound_names_field_value_and_what_is_accepted(sheet, field, val
         replace(SHEET, contracts=()),
         replace(SHEET, name="x" * 64),
         haircuts((0, 0), (1, 0), (2, PPM)),
-        tiers((0, 20_000), (1, 20_000), (2**52, 50_000)),
+        tiers((0, 20_000), (1, 20_000), (2**51, 50_000)),
         asset(price_cap=1),
         asset(stress_ppm=PPM - 1, premium_ppm=PPM),
         contract(fee_ppm=15_000),
-        contract(gap_charge=2**52 // FIRST.position_cap),
+        contract(gap_charge=2**51 // FIRST.position_cap),
         contract(dust_lots=FIRST.position_cap, capacity_lots=2**31 - 1, loadings=(2**44, -(2**44))),
         policy("calls", t_min_ns=900 * 10**9),
         policy("waterfall", adl_after_cycles=0),
@@ -269,5 +269,5 @@ def test_a_good_successor_is_used_from_the_next_cycle_on(sheet):
 
 
 def test_names_of_limits_are_those_of_the_rulebook():
-    assert (limits.NOTIONAL_MAX, limits.CASH_MAX, limits.POSITIONS_MAX) == (2**52, 2**58, 64)
+    assert (limits.NOTIONAL_MAX, limits.CASH_MAX, limits.POSITIONS_MAX) == (2**51, 2**58, 64)
     assert {c.id for c in SHEET.contracts} == {LINEAR, ALT, INVERSE}

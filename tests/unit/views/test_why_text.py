@@ -282,7 +282,7 @@ def test_deadlines_of_other_kinds(own: int, gap: int, expected: str) -> None:
 
 PICTURE = {
     "level": str, "equity": str, "equity_without_haircuts": str, "requirements": dict, "exits": dict, "deadline": dict,
-    "balances": list, "legs": list,
+    "balances": list, "legs": list, "together": dict, "scenarios": type(None),
 }  # fmt: skip
 BALANCE = {"asset": int, "cash": str, "pnl": str, "in_transit": str, "parts": list, "price": str, "value_e12": str}
 LEG = {
@@ -291,7 +291,8 @@ LEG = {
 }  # fmt: skip
 NEED = {
     "lots": int, "notional": str, "rate_ppm": int, "deduction_e6": str, "tiered_e6": str, "charge": str,
-    "half_band_e6": str, "tiered_factor_ppm": int, "charge_factor_ppm": int, "counts": str, "total_e18": str,
+    "half_band_e6": str, "tiered_factor_ppm": int, "charge_factor_ppm": int, "counts": str, "others": int, "addon_e18": str,
+    "total_e18": str,
 }  # fmt: skip
 LEVELS = {"initial", "margin_call", "liquidation", "takeover"}
 
@@ -342,6 +343,8 @@ def test_a_bracket_and_a_big_amount_in_json() -> None:
         "tiered_factor_ppm": 1_250_000,
         "charge_factor_ppm": 500_000,
         "counts": "sum",
+        "others": 0,
+        "addon_e18": "0",
         "total_e18": str(82_500_000 * 10**18),
     }
     assert t.Combine.SUM == 0 and isinstance(step.events[0], Event)

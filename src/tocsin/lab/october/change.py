@@ -109,7 +109,7 @@ def _leaves(value: Any, path: str) -> list[tuple[str, str]]:
         out.append((path, "on" if value else "off"))
     elif isinstance(value, IntEnum):
         out.append((path, value.name.lower()))
-    else:
+    elif isinstance(value, int):
         out.append((path, str(value)))
     return out
 

@@ -1,21 +1,25 @@
 """
-The greedy plan: which lots to close so that an account leaves `margin_call` (rules LQ-010 to LQ-018).
+The greedy plan: which lots to close so that an account leaves `margin_call` (rules LQ-010 to LQ-019).
 
 Legs in order of requirement freed per cost (compared by cross-multiplication, ties by contract); whole legs until the
-target is reached, then the fewest lots of the last. Only legs with a fresh mark take part.
+target is reached, then the fewest lots of the last. Legs that hedge each other free nothing alone and are closed
+together, in equal parts. Only legs with a fresh mark take part.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cmp_to_key
 from typing import NamedTuple
 
 from tocsin.core.integers import PPM, ceil_div, floor_div
 from tocsin.core.limits import PRICE_SCALE
 from tocsin.margin.prices import concession_limit
-from tocsin.margin.requirement import LIQUIDATION, MARGIN_CALL, compute_exit, contract_requirement, sum_requirement
+from tocsin.margin.requirement import LIQUIDATION, MARGIN_CALL, compute_exit, sum_requirement
 from tocsin.margin.state import AccountState
 from tocsin.margin.valuation import Line, Valuation, compute_equity
 from tocsin.sheet.terms import LiquidationMode
+
+PARTS = 256
+"""Hedged legs are closed in this many equal parts."""
 
 
 class Slice(NamedTuple):
@@ -67,104 +71,150 @@ def plan_liquidation(account: AccountState, valuation: Valuation, working: dict[
     equity = compute_equity(account, valuation)
     if equity <= 0:
         return None
-    trial = account.copy()
-    cost = 0
+    draft = _Draft(account, valuation, equity)
     for contract in sorted(working):
-        lots, entry = trial.positions.get(contract, (0, 0))
-        if working[contract] and lots:
-            cost += expected_cost(valuation.lines[contract], working[contract])
-            _set_lots(trial, contract, lots + working[contract], entry)
-
-    def reached(at_cost: int) -> bool:
-        return equity - at_cost >= compute_exit(trial, valuation, MARGIN_CALL)
-
-    full = valuation.sheet.liquidation.mode == LiquidationMode.FULL
-    chosen: list[tuple[int, int]] = []
-    for contract in _rank_legs(trial, valuation):
-        if not full and reached(cost):
-            break
-        lots, entry = trial.positions[contract]
-        line = valuation.lines[contract]
-        base = cost
-        take = abs(lots)
-        if not full:
-            take = _fewest(trial, contract, lots, entry, lambda k, b=base, ln=line: reached(b + expected_cost(ln, k)))
-            if 0 < abs(lots) - take < line.terms.dust_lots:
-                take = abs(lots)
-        move = -take if lots > 0 else take
-        chosen.append((contract, move))
-        cost = base + expected_cost(line, take)
-        _set_lots(trial, contract, lots + move, entry)
-    need = sum_requirement(account, valuation, LIQUIDATION)
-    slices = tuple(
-        _price_slice(
-            valuation.lines[contract],
-            move,
-            concession_limit(equity, _freed(valuation, contract, _lots_after(account, working, contract), move), need),
-        )
-        for contract, move in chosen
-    )
-    return Plan(slices, reached(cost), cost, _total_concession(account, trial, valuation, equity))
-
-
-def _set_lots(account: AccountState, contract: int, lots: int, entry: int) -> None:
-    if lots:
-        account.positions[contract] = (lots, entry)
+        draft.close(contract, working[contract])
+    start = draft.trial.copy()
+    if valuation.sheet.liquidation.mode == LiquidationMode.FULL:
+        for contract in draft.rank_legs():
+            draft.close(contract, -draft.lots(contract))
     else:
-        account.positions.pop(contract, None)
+        _reduce(draft)
+    moves = [(c, draft.lots(c) - _lots(start, c)) for c in draft.order if draft.lots(c) != _lots(start, c)]
+    need = sum_requirement(account, valuation, LIQUIDATION)
+    slices: list[Slice] = []
+    before = sum_requirement(start, valuation, LIQUIDATION)
+    for contract, move in moves:
+        _close_at_mark(start, valuation.lines[contract], move)
+        after = sum_requirement(start, valuation, LIQUIDATION)
+        share = concession_limit(equity, before - after, need)
+        before = after
+        slices.append(_price_slice(valuation.lines[contract], move, share))
+    return Plan(tuple(slices), draft.reached(), draft.cost, _total_concession(account, draft.trial, valuation, equity))
 
 
-def _rank_legs(account: AccountState, valuation: Valuation) -> list[int]:
+def _reduce(draft: "_Draft") -> None:
+    """Close single legs while they free something, then hedged ones together, until the target is reached."""
+    for contract in draft.rank_legs():
+        if draft.reached():
+            return
+        lots = draft.lots(contract)
+        take = _fewest(abs(lots), lambda k, c=contract, q=lots: draft.gap_if([(c, -k if q > 0 else k)]))
+        if 0 < abs(lots) - take < draft.valuation.lines[contract].terms.dust_lots:
+            take = abs(lots)
+        draft.close(contract, -take if lots > 0 else take)
+    legs = [c for c in sorted(draft.trial.positions) if draft.valuation.lines[c].fresh]
+    if draft.reached() or not legs:
+        return
+    sizes = {c: draft.lots(c) for c in legs}
+
+    def moves(part: int) -> list[tuple[int, int]]:
+        return [(c, -ceil_div(q * part, PARTS) if q > 0 else ceil_div(-q * part, PARTS)) for c, q in sizes.items()]
+
+    part = _fewest(PARTS, lambda k: draft.gap_if(moves(k)))
+    for contract, move in moves(part):
+        draft.close(contract, move)
+
+
+class _Draft:
+    """A plan in the making: the account as it would be, what that costs, and the contracts in the order closed."""
+
+    def __init__(self, account: AccountState, valuation: Valuation, equity: int) -> None:
+        self.trial = account.copy()
+        self.valuation = valuation
+        self.equity = equity
+        self.cost = 0
+        self.order: dict[int, None] = {}
+
+    def lots(self, contract: int) -> int:
+        return _lots(self.trial, contract)
+
+    def close(self, contract: int, move: int) -> None:
+        """Trade `move` lots of a leg that is held, at its expected cost."""
+        lots = self.lots(contract)
+        if move and lots:
+            self.order[contract] = None
+            line = self.valuation.lines[contract]
+            self.cost += expected_cost(line, move)
+            _close_at_mark(self.trial, line, move)
+
+    def reached(self) -> bool:
+        return self.equity - self.cost >= compute_exit(self.trial, self.valuation, MARGIN_CALL)
+
+    def gap_if(self, moves: Sequence[tuple[int, int]]) -> int:
+        """Return by how much the target would be passed (>= 0) or missed (< 0) after `moves`."""
+        cost = self.cost
+        trial = self.trial.copy()
+        for contract, move in moves:
+            if move:
+                line = self.valuation.lines[contract]
+                cost += expected_cost(line, move)
+                _close_at_mark(trial, line, move)
+        return self.equity - cost - compute_exit(trial, self.valuation, MARGIN_CALL)
+
+    def rank_legs(self) -> list[int]:
+        """
+        Return the contracts with a fresh mark whose close frees requirement, most per cost first, ties by id.
+        """
+        whole = sum_requirement(self.trial, self.valuation, MARGIN_CALL)
+        measures: dict[int, tuple[int, int]] = {}
+        for contract, (lots, _) in self.trial.positions.items():
+            line = self.valuation.lines[contract]
+            if line.fresh:
+                without = self.trial.copy()
+                _close_at_mark(without, line, -lots)
+                freed = whole - sum_requirement(without, self.valuation, MARGIN_CALL)
+                if freed > 0:
+                    measures[contract] = freed, expected_cost(line, lots)
+
+        def compare(a: int, b: int) -> int:
+            (freed_a, cost_a), (freed_b, cost_b) = measures[a], measures[b]
+            left, right = freed_a * cost_b, freed_b * cost_a
+            if left != right:
+                return -1 if left > right else 1
+            return a - b
+
+        return sorted(sorted(measures), key=cmp_to_key(compare))
+
+
+def _lots(account: AccountState, contract: int) -> int:
+    return account.positions.get(contract, (0, 0))[0]
+
+
+def _close_at_mark(account: AccountState, line: Line, move: int) -> None:
+    """Trade `move` lots at the mark: balances stay what they are."""
+    contract = line.terms.id
+    lots, entry = account.positions[contract]
+    if lots + move:
+        account.positions[contract] = (lots + move, entry + move * line.net)
+    else:
+        del account.positions[contract]
+        account.cash[line.asset] = account.cash.get(line.asset, 0) + lots * line.net - entry
+
+
+def _fewest(most: int, gap: Callable[[int], int]) -> int:
     """
-    Return the contracts with a fresh mark, most margin-call requirement freed per cost first, ties by id.
+    Return the fewest steps, 1 to `most`, with `gap >= 0`, or those with the largest gap if none reaches it.
+
+    `gap` is concave: a requirement is convex in what is closed and the cost all but linear. So it rises to one top and,
+    from below zero, passes zero at most once on the way there (rule LQ-014).
     """
-
-    def measure(contract: int) -> tuple[int, int]:
-        line, lots = valuation.lines[contract], account.positions[contract][0]
-        return contract_requirement(line, valuation, lots, MARGIN_CALL), expected_cost(line, lots)
-
-    measures = {c: measure(c) for c in account.positions if valuation.lines[c].fresh}
-
-    def compare(a: int, b: int) -> int:
-        (freed_a, cost_a), (freed_b, cost_b) = measures[a], measures[b]
-        left, right = freed_a * cost_b, freed_b * cost_a
-        if left != right:
-            return -1 if left > right else 1
-        return a - b
-
-    return sorted(sorted(measures), key=cmp_to_key(compare))
-
-
-def _fewest(trial: AccountState, contract: int, lots: int, entry: int, reached: Callable[[int], bool]) -> int:
-    """
-    Return the fewest lots whose close reaches the target, or all of them if none does.
-
-    What is left above the target grows with the lots closed, since a close frees at least its cost (rule SH-010).
-    """
-
-    def enough(k: int) -> bool:
-        _set_lots(trial, contract, lots - k if lots > 0 else lots + k, entry)
-        return reached(k)
-
-    low, high = 0, abs(lots)
-    if enough(high):
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if enough(middle) else (middle, high)
+    if gap(most) >= 0:
+        top = most
+    else:
+        low, high = 0, most
+        while high - low > 2:
+            third = (high - low) // 3
+            left, right = low + third, high - third
+            low, high = (left, high) if gap(left) < gap(right) else (low, right)
+        top = max(range(low, high + 1), key=lambda k: (gap(k), k))
+        if top == 0 or gap(top) < 0:
+            return top if top and gap(top) > gap(0) else 0
+    low, high = 0, top
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if gap(middle) >= 0 else (middle, high)
     return high
-
-
-def _freed(valuation: Valuation, contract: int, lots: int, move: int) -> int:
-    line = valuation.lines[contract]
-    before = contract_requirement(line, valuation, lots, LIQUIDATION)
-    return before - contract_requirement(line, valuation, lots + move, LIQUIDATION)
-
-
-def _lots_after(account: AccountState, working: dict[int, int], contract: int) -> int:
-    """
-    Return the lots from which a new slice closes: what open intents leave, so that no freed requirement counts twice.
-    """
-    return account.positions[contract][0] + working.get(contract, 0)
 
 
 def _price_slice(line: Line, move: int, share: int) -> Slice:
