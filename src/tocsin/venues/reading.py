@@ -100,11 +100,11 @@ class Fields:
     def __contains__(self, name: str) -> bool:
         return name in self._object
 
-    def keys(self) -> Iterable[str]:
+    def names(self) -> tuple[str, ...]:
         """
         Return the names of the object's fields, as written.
         """
-        return self._object.keys()
+        return tuple(self._object)
 
     def raw(self, name: str) -> Any:
         """
@@ -250,6 +250,9 @@ class Fields:
 class Draft:
     """
     A reading in the making: what the payloads of one account have said so far. Legs keep their order.
+
+    `connector` is the connector's view of the element that is being read (ccxt's unified position), None without one:
+    a reader may take from it what no payload of the venue says, such as a contract's size.
     """
 
     venue: str
@@ -270,6 +273,7 @@ class Draft:
     moments: dict[str, str] = field(default_factory=dict[str, str])
     notes: list[str] = field(default_factory=list[str])
     raw: Any = None
+    connector: "Fields | None" = None
 
     def add_leg(self, leg: Leg, moment: str = "") -> int:
         """
@@ -400,11 +404,14 @@ class Reader:
                 return None
             found = found[step]  # pyright: ignore[reportUnknownVariableType]
         items: list[Any] = found if isinstance(found, list) else [found]  # pyright: ignore[reportUnknownVariableType]
-        if not items or not all(self._fits(item) for item in items):
+        if not items or not all(self.fits(item) for item in items):
             return None
         return items
 
-    def _fits(self, item: Any) -> bool:
+    def fits(self, item: Any) -> bool:
+        """
+        Tell whether one element has this endpoint's fields.
+        """
         if not isinstance(item, dict):
             return False
         return all(key in item for key in self.keys) and not any(key in item for key in self.absent)

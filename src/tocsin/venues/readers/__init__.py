@@ -7,9 +7,11 @@ bundle of several payloads of one account:
     {"venue": "bybit", "time": "2026-11-20T12:00:00Z", "payloads": [{...position list...}, {...wallet balance...}]}
 """
 
+from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
-from tocsin.venues.reading import Reader
+from tocsin.venues.reading import Draft, Reader
 
 MODULES: dict[str, str] = {
     "binance": "tocsin.venues.readers.binance",
@@ -26,14 +28,34 @@ MODULES: dict[str, str] = {
 
 def readers_of(venue: str) -> tuple[Reader, ...]:
     """
-    Return the readers of one venue's module, () while it has none.
+    Return the readers of one module of `MODULES`, () while it has none.
     """
-    module = MODULES.get(venue)
+    module = _load(venue)
+    return () if module is None else module.READERS
+
+
+def finish_of(venue: str, reader: Reader) -> Callable[[Draft], None]:
+    """
+    Return what completes a draft once all payloads of an account are read: the `finish` of the reader's module.
+    """
+    for name in (venue, *MODULES):
+        module = _load(name)
+        if module is not None and reader in module.READERS:
+            return getattr(module, "finish", _leave)
+    return _leave
+
+
+def _leave(draft: Draft) -> None:
+    """A draft that needs no completion."""
+
+
+def _load(name: str) -> Any:
+    module = MODULES.get(name)
     if module is None:
-        return ()
+        return None
     try:
-        return import_module(module).READERS
+        return import_module(module)
     except ModuleNotFoundError as error:
         if error.name == module:
-            return ()
+            return None
         raise
