@@ -20,6 +20,7 @@ MODULES: dict[str, str] = {
     "bingx": "tocsin.venues.smaller",
     "bitget": "tocsin.venues.smaller",
     "bitmart": "tocsin.venues.smaller",
+    "bybit": "tocsin.venues.bybit",
     "bydfi": "tocsin.venues.smaller",
     "coinex": "tocsin.venues.smaller",
     "digifinex": "tocsin.venues.smaller",

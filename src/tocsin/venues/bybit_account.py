@@ -1,0 +1,261 @@
+"""
+Bybit's unified account in cross and isolated margin: totals in USD, account rates, liquidation prices.
+
+Cross: all legs share the margin balance; liquidation is where the account's maintenance margin rate, maintenance /
+margin balance, reaches 100 %. Coins' prices, and what other legs need, are held while one market moves. Isolated: each
+leg stands on its own margin; the fee to close is set aside, and maintenance in the liquidation price is taken on the
+entry value (linear) or on the value there (inverse).
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from tocsin.venues import VenueRefusal
+from tocsin.venues.bybit_equity import Wallet, read_loans, read_wallet
+from tocsin.venues.bybit_legs import ONE, ZERO, Valued, margin_of, pair_legs, value_leg
+from tocsin.venues.bybit_options import value_option
+from tocsin.venues.bybit_tables import to_settle
+from tocsin.venues.contract import (
+    Evaluation,
+    Health,
+    Leg,
+    LiquidationPrice,
+    Mode,
+    NoPrice,
+    Portfolio,
+    Product,
+    Threshold,
+)
+from tocsin.venues.liquidation import find_liquidation
+from tocsin.venues.params import Params
+from tocsin.venues.products import entry_of, notional_at, profit_between
+
+FORMULA = "accountMMRate = total maintenance margin / margin balance; coins at their collateral value ratios"
+FUTURES = (Product.LINEAR, Product.INVERSE)
+
+
+def evaluate_cross(portfolio: Portfolio, params: Params) -> Evaluation:
+    """
+    Return a unified account in cross margin, in USD.
+
+    Raises:
+        MissingInput: An input of a leg, a coin's price or ratio, or the margin of a loan is missing.
+        VenueRefusal: A leg is isolated, or of a product that the account does not hold.
+    """
+    for leg in portfolio.legs:
+        if leg.mode is Mode.ISOLATED:
+            raise VenueRefusal(f"bybit judges cross margin; {leg.symbol} is isolated: use bybit-isolated")
+        if leg.product not in (*FUTURES, Product.OPTION):
+            raise VenueRefusal(f"bybit has no rule for {leg.symbol}: it is {leg.product}")
+    valued = {i: value_leg(leg, params) for i, leg in enumerate(portfolio.legs) if leg.product in FUTURES}
+    _pair(list(valued.values()))
+    options = {i: value_option(leg, params) for i, leg in enumerate(portfolio.legs) if i not in valued}
+    needed = coin_prices(portfolio.legs)
+    wallet = read_wallet(portfolio, params, needed, ZERO)
+    notes = [] if wallet is None else wallet.notes
+    prices = wallet.prices if wallet else {a: ONE if p is None else p for a, p in needed.items()}
+    loans = read_loans(portfolio)
+    flat = (portfolio.other_maintenance or ZERO) + loans[1]
+    flat += sum(((o.maintenance or ZERO) * prices[o.unit] for o in options.values()), ZERO)
+    maintenance = flat + sum((v.maintenance_at(v.mark) * prices[v.asset] for v in valued.values()), ZERO)
+    initial = loans[0] + sum((o.initial or ZERO) * prices[o.unit] for o in options.values())
+    initial += sum((v.initial + v.orders) * prices[v.asset] for v in valued.values())
+    balance = None if wallet is None else wallet.balance(_profits(wallet, list(valued.values())))
+    margins = dict(options)
+    for i, v in valued.items():
+        price = _solve_cross(v, list(valued.values()), wallet, flat, prices)
+        margins[i] = margin_of(v, price)
+    signed = {} if balance is None else {"totalMarginBalance": balance}
+    return Evaluation(
+        rules="bybit",
+        unit="USD",
+        equity=balance,
+        initial=initial,
+        maintenance=maintenance,
+        legs=tuple(margins[i] for i in sorted(margins)),
+        health=account_health(balance, maintenance, params),
+        basis=params.get("rules").basis(FORMULA, *notes),
+        signed=signed | _rates(balance, initial, maintenance),
+    )
+
+
+def evaluate_isolated(portfolio: Portfolio, params: Params) -> Evaluation:
+    """
+    Return the legs of an account in isolated margin, each on its own; totals in their coin, else in USD.
+
+    Raises:
+        MissingInput: An input of a leg is missing; legs settle in several coins and one has no price.
+        VenueRefusal: A leg is neither linear nor inverse.
+    """
+    for leg in portfolio.legs:
+        if leg.product not in FUTURES:
+            raise VenueRefusal(f"bybit-isolated has no rule for {leg.symbol}: it is {leg.product}")
+    legs = [msgspec.structs.replace(leg, mode=Mode.ISOLATED, mark=leg.mark or leg.entry) for leg in portfolio.legs]
+    valued = [value_leg(leg, params) for leg in legs]
+    marked = [leg.mark is not None for leg in portfolio.legs]
+    margins = [
+        margin_of(v, _solve_isolated(v), *_isolated_notes(v, has_mark))
+        for v, has_mark in zip(valued, marked, strict=True)
+    ]
+    assets = {v.asset for v in valued}
+    unit = assets.pop() if len(assets) == 1 else "USD"
+    prices: Mapping[str, Decimal] = {unit: ONE}
+    if unit == "USD":
+        known = {b.asset: b.price for b in portfolio.balances if b.price is not None}
+        prices = {a: ONE if p is None else p for a, p in {**coin_prices(legs), **known}.items()}
+    own = [(collateral_of(v) + (v.profit or ZERO)) * prices[v.asset] for v in valued]
+    equity = sum(own, ZERO) if valued else portfolio.equity
+    needs = [v.maintenance_at(v.mark) * prices[v.asset] for v in valued]
+    worst: Health | None = None
+    if valued:
+        at = max(range(len(valued)), key=lambda i: needs[i] / own[i] if own[i] > 0 else Decimal("Infinity"))
+        worst = account_health(
+            own[at], needs[at], params, name="positionMM / position margin", of=valued[at].leg.symbol
+        )
+    return Evaluation(
+        rules="bybit-isolated",
+        unit=unit,
+        equity=equity,
+        initial=sum(((m.initial or ZERO) * prices[m.unit] for m in margins), ZERO),
+        maintenance=sum(needs, ZERO),
+        legs=tuple(margins),
+        health=worst,
+        basis=params.get("rules").basis("each leg's maintenance against its own margin and profit"),
+    )
+
+
+def account_health(
+    balance: Decimal | None, maintenance: Decimal, params: Params, *, name: str = "accountMMRate", of: str = ""
+) -> Health | None:
+    """
+    Return maintenance / balance with Bybit's thresholds; None where the balance is not known.
+
+    The value is None with a balance of 0 or less: nothing stands behind what is required.
+    """
+    if balance is None:
+        return None
+    thresholds = params.get("rules").decode(tuple[Threshold, ...], "thresholds")
+    value = maintenance / balance if balance > 0 else None
+    state = of if value is not None else f"{of} margin balance is 0 or less".strip()
+    return Health(name=name, value=value, thresholds=thresholds, state=state)
+
+
+def coin_prices(legs: Sequence[Leg]) -> dict[str, Decimal | None]:
+    """
+    Return the coins that legs settle in, each with its USD price where a leg tells it (inverse: index, else mark).
+    """
+    out: dict[str, Decimal | None] = {}
+    for leg in legs:
+        price = leg.index or leg.mark if leg.product is Product.INVERSE else None
+        asset = to_settle(leg)
+        out[asset] = out.get(asset) or price
+    return out
+
+
+def collateral_of(v: Valued) -> Decimal:
+    """
+    Return the margin set aside for an isolated leg: as given, else its initial margin with the fee to close.
+    """
+    return v.initial if v.leg.isolated_collateral is None else v.leg.isolated_collateral
+
+
+def _rates(balance: Decimal | None, initial: Decimal, maintenance: Decimal) -> dict[str, Decimal]:
+    if balance is None or balance <= 0:
+        return {}
+    return {"accountIMRate": initial / balance, "accountMMRate": maintenance / balance}
+
+
+def _pair(valued: Sequence[Valued]) -> None:
+    sides = {(v.leg.symbol, v.leg.hedge_side): v for v in valued if v.leg.hedge_side}
+    for (symbol, side), v in sides.items():
+        if side == "long" and (symbol, "short") in sides:
+            pair_legs(v, sides[symbol, "short"])
+
+
+def _profits(wallet: Wallet, valued: Sequence[Valued], price: Decimal | None = None) -> dict[str, Decimal]:
+    """
+    Return profits by coin at the marks, or at one price for all these legs; since the mark where equity is published.
+    """
+    out: dict[str, Decimal] = {}
+    for v in valued:
+        end = v.mark if price is None else price
+        start = v.mark if wallet.amounts is None else entry_of(v.leg)
+        funding = ZERO if wallet.amounts is None else v.leg.accrued_funding
+        out[v.asset] = out.get(v.asset, ZERO) + profit_between(v.leg, start, end) + funding
+    return out
+
+
+def _solve_cross(
+    v: Valued, valued: Sequence[Valued], wallet: Wallet | None, flat: Decimal, prices: Mapping[str, Decimal]
+) -> LiquidationPrice:
+    moving = [w for w in valued if w.leg.symbol == v.leg.symbol]
+    binding = "account" if len(moving) == 1 else "hedged pair"
+    if wallet is None:
+        return LiquidationPrice(price=None, reason=NoPrice.INPUT_MISSING, binding=binding)
+    still = [w for w in valued if w.leg.symbol != v.leg.symbol]
+    held = flat + sum((w.maintenance_at(w.mark) * prices[w.asset] for w in still), ZERO)
+    resting = _profits(wallet, still)
+
+    def gap(price: Decimal) -> Decimal:
+        profits = _profits(wallet, moving, price)
+        for asset, profit in resting.items():
+            profits[asset] = profits.get(asset, ZERO) + profit
+        need = sum((w.maintenance_at(price) * prices[w.asset] for w in moving), ZERO)
+        return wallet.balance(profits) - held - need
+
+    towards = "both" if len(moving) > 1 or not v.leg.size else "down" if v.leg.size > 0 else "up"
+    found = find_liquidation(
+        gap,
+        mark=v.mark,
+        towards=towards,
+        edges=[edge for w in moving for edge in w.edges()],
+        binding=binding,
+        others=tuple(sorted({w.leg.symbol for w in still})),
+        tier_at=lambda price: v.table.find(v.value_at(price)).number,
+    )
+    return _known(found, moving)
+
+
+def _solve_isolated(v: Valued) -> LiquidationPrice:
+    """
+    Return the fixed liquidation price of an isolated leg: margin without the fee to close against maintenance.
+
+    In inverse contracts, margin added beyond the initial one counts as extra / (1 + fee) long, / (1 - fee) short.
+    """
+    leg, entry = v.leg, entry_of(v.leg)
+    extra = collateral_of(v) - v.initial
+    inverse = leg.product is Product.INVERSE
+    if inverse and v.fee:
+        side = 1 if leg.size > 0 else -1
+        extra /= 1 + side * v.fee_rate
+    margin = v.initial - v.fee + extra
+    fixed = None if inverse else v.table.charge(notional_at(leg, entry)).amount
+
+    def need(price: Decimal) -> Decimal:
+        return v.table.charge(notional_at(leg, price)).amount if fixed is None else fixed
+
+    found = find_liquidation(
+        lambda price: margin + profit_between(leg, entry, price) - need(price),
+        mark=v.mark,
+        towards="both" if not leg.size else "down" if leg.size > 0 else "up",
+        edges=v.edges() if inverse else (),
+        tier_at=lambda price: v.table.find(notional_at(leg, price if inverse else entry)).number,
+    )
+    return _known(found, [v]) if inverse else found
+
+
+def _known(found: LiquidationPrice, moving: Sequence[Valued]) -> LiquidationPrice:
+    if found.price is not None and not all(w.is_known_at(found.price) for w in moving):
+        return msgspec.structs.replace(found, price=None, tier=None, reason=NoPrice.INPUT_MISSING)
+    return found
+
+
+def _isolated_notes(v: Valued, has_mark: bool) -> tuple[str, ...]:
+    notes: list[str] = []
+    if v.leg.isolated_collateral is None:
+        notes.append("margin of the position is taken as its initial margin: none was added")
+    if not has_mark:
+        notes.append("no mark is given: amounts are at the entry price")
+    return tuple(notes)
