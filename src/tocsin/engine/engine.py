@@ -14,13 +14,16 @@ from tocsin.core.hashing import hash_bytes
 from tocsin.core.ids import bucket_of, shard_of
 from tocsin.core.limits import BUCKETS
 from tocsin.engine import clearing_house as ch
+from tocsin.engine import queries
 from tocsin.engine.case import decode_case, hash_case
 from tocsin.engine.commands import AnyCommand
 from tocsin.engine.ledger import InclusionProof, hash_bucket, hash_state, new_bucket_tree
 from tocsin.engine.messages import CycleOpen, CycleResult, Item
+from tocsin.engine.queries import AdlRank
 from tocsin.engine.sequencer import Accepted, HouseItem, Sequencer
 from tocsin.engine.shard import Shard
 from tocsin.margin.state import AccountState
+from tocsin.procedures.waterfall.adl import LotPolicy
 from tocsin.sheet.marks import Marks
 from tocsin.sheet.terms import RiskSheet
 from tocsin.sheet.validate import validate_sheet
@@ -171,6 +174,25 @@ class Engine:
             cycle=last.opened.cycle,
             time_ns=last.opened.time_ns,
         )
+
+    def adl_rank(self, account: int, contract: int, wanted: int | None = None) -> AdlRank:
+        """
+        Return where a position stands in auto-deleveraging as of the last closed cycle, and what each way of dealing
+        would close of it if `wanted` lots were to go (rules WF-060, WF-061).
+
+        Raises:
+            DataError: The account holds no lots of the contract that ADL may ask for; `wanted` is out of range.
+        """
+        return queries.adl_rank(self.shards, self.house, account, contract, wanted)
+
+    def adl_what_if(self, contract: int, lots: int, policy: LotPolicy | None = None) -> list[tuple[int, int]]:
+        """
+        Return (account, signed lots closed) if signed `lots` of the default account were to go now (rule WF-061).
+
+        Raises:
+            DataError: No such contract or mark, or lots out of range.
+        """
+        return queries.adl_what_if(self.shards, self.house, contract, lots, policy)
 
     # Snapshots
 

@@ -24,7 +24,7 @@ from tocsin.procedures.waterfall.funds import (
     insurance_fund_delta,
     share_stages,
 )
-from tocsin.procedures.waterfall.scores import Candidate, rank_candidates, rank_of, ranks_before, score_candidate
+from tocsin.procedures.waterfall.scores import Candidate, rank_candidates, ranks_before, score_candidate
 from tocsin.procedures.waterfall.sharing import (
     OtherRemainder,
     Sharing,
@@ -55,7 +55,6 @@ __all__ = [
     "haircut_gains",
     "insurance_fund_delta",
     "rank_candidates",
-    "rank_of",
     "ranks_before",
     "score_candidate",
     "share_by_weight",

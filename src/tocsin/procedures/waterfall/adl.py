@@ -57,24 +57,18 @@ def deal_lots(wanted: int, candidates: list[Candidate], policy: LotPolicy, *, fi
     left = wanted - sum(safe)
     if policy.hedges is Hedges.KEEP or not left:
         return safe
-    others = deal(left, [_close(c, taken) for c, taken in zip(candidates, safe, strict=True)])
+    rest: list[Candidate] = []
+    for c, taken in zip(candidates, safe, strict=True):
+        # Scores stay frozen; the leverage that water-filling levels is what the safe lots left.
+        gone = 0 if policy.allocation is Allocation.WATER_FILLING else taken
+        rest.append(c._replace(lots=c.lots - taken, reserved=c.reserved + gone))
+    others = deal(left, rest)
     return [x + y for x, y in zip(safe, others, strict=True)]
 
 
 def _offer(candidate: Candidate, lots: int) -> Candidate:
     """Return the candidate with fewer lots on offer; its position is as large as before."""
     return candidate._replace(lots=lots, reserved=candidate.held - lots)
-
-
-def _close(candidate: Candidate, lots: int) -> Candidate:
-    """Return the candidate after `lots` of its position were closed at the mark."""
-    left, held = candidate.held - lots, max(1, candidate.held)
-    return candidate._replace(
-        lots=candidate.lots - lots,
-        profit=candidate.profit * left // held,
-        entry_value=candidate.entry_value * left // held,
-        notional=candidate.notional * left // held,
-    )
 
 
 def allocate_lots(

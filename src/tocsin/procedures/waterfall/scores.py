@@ -122,17 +122,6 @@ def rank_candidates(candidates: list[Candidate], score: Score = Score.BITMEX, *,
     return [canonical[place] for _, place in sorted(keys)]
 
 
-def rank_of(candidates: list[Candidate], index: int, score: Score = Score.BITMEX, *, first_extra: int = 0) -> int:
-    """
-    Return the place of one candidate in the ADL queue, from 1, by counting who stands before it (WF-060).
-
-    Complexity: O(n).
-    """
-    if score is Score.START:
-        return rank_candidates(candidates, score, first_extra=first_extra).index(index) + 1
-    return 1 + sum(1 for other in candidates if ranks_before(other, candidates[index], score))
-
-
 def canonical_order(candidates: list[Candidate]) -> list[int]:
     """Return positions in (bucket, account) order."""
     return sorted(range(len(candidates)), key=lambda i: (candidates[i].bucket, candidates[i].account))
