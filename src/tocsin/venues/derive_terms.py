@@ -1,11 +1,13 @@
 """
 Derive's margin parameters, as dated data: portfolio margin (PMRM 2) and standard margin (SRM).
 
-Rates are shares (0.05 is 5 %), times are years unless the name says otherwise. Amounts of margin are not here.
+Rates are shares (0.05 is 5 %), times are years unless the name says otherwise. The numbers are in `data/derive`.
 """
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from tocsin.venues.params import ParamSet
 
 
 class Shock(StrEnum):
@@ -142,40 +144,42 @@ class StandardTerms(NamedTuple):
     depeg_factor: float
 
 
-def _grid() -> tuple[Scenario, ...]:
+def read_portfolio_terms(shipped: ParamSet) -> PortfolioTerms:
     """
-    Return the venue's 31 cells: 23 on a grid of 4.5 % of spot (the ends upward only), 6 damped tails, 2 tilts.
+    Return the terms of portfolio margin of a parameter set: groups are lists in the order of their fields.
+
+    A damping may be a quotient ("0.6/11"): the venue states it so.
     """
-    inner = [
-        Scenario(spot, shock)
-        for spot in (1.135, 1.09, 1.045, 1.0, 0.955, 0.91, 0.865)
-        for shock in (Shock.DOWN, Shock.NONE, Shock.UP)
-    ]
-    tails = [
-        Scenario(0.34, Shock.UP, 0.6 / 11),
-        Scenario(0.67, Shock.UP, 1.2 / 11),
-        Scenario(1.5, Shock.UP, 0.072),
-        Scenario(2.0, Shock.UP, 0.036),
-        Scenario(3.0, Shock.UP, 0.018),
-        Scenario(4.0, Shock.UP, 0.012),
-    ]
-    ends = (Scenario(1.18, Shock.UP), Scenario(0.82, Shock.UP))
-    return (ends[0], *inner, ends[1], *tails, Scenario(1.0, Shock.LINEAR), Scenario(1.0, Shock.ABS))
+    cells = shipped.get("scenarios")
+    scenarios = tuple(Scenario(float(spot), Shock(shock), _quotient(damping)) for spot, shock, damping in cells)
+
+    def numbers(name: str) -> list[float]:
+        return [float(x) for x in shipped.get(name)]
+
+    return PortfolioTerms(
+        scenarios,
+        SkewTerms(*numbers("skew")),
+        VolTerms(*numbers("vol")),
+        LossTerms(*numbers("loss")),
+        BasisTerms(*numbers("basis")),
+        ContingencyTerms(*numbers("contingency")),
+    )
 
 
-PORTFOLIO_TESTS_2026_01 = PortfolioTerms(
-    scenarios=_grid(),
-    skew=SkewTerms(0.15, -0.05, 0.15, -0.05, 0.01, 4.0, 0.6, -0.1),
-    vol=VolTerms(0.5, 0.45, 0.275, 0.3, 0.13, 1.0),
-    loss=LossTerms(0.8, 1.0, 0.5, 1.0, 0.08, 0.08, 0.95, 1.04),
-    basis=BasisTerms(1.045, 0.955, 0.5, 2.0),
-    contingency=ContingencyTerms(0.98, 2.0, 0.55, 1.0, 0.015, 0.005, 0.003, 0.002),
-)
-"""Default of the venue's own portfolio cases, derivexyz/v2-core at 7736900, 2026-01. The live chain has wider tails and
-3 % for perpetuals; its parameters change by governance and are read there."""
+def read_standard_terms(shipped: ParamSet, underlying: str) -> StandardTerms:
+    """
+    Return the terms of standard margin of one underlying, or of "*" where a set has one market for all.
 
-STANDARD_TESTS_2026_01 = StandardTerms(
-    0.15, 0.10, 0.075, 0.075, 0.075, 1.05, 1.2, 1.1, 0.05, 0.065, 0.4, 0.4, 0.1, 1.0, 0.98, 1.2
-)
-"""Parameters of the venue's own standard cases, derivexyz/v2-core at 7736900, 2026-01. The chain's configuration of the
-same date has 9 % for option maintenance, 15 % and 13 % for option initial, 6.5 % and 10 % for perpetuals."""
+    Raises:
+        MissingInput: The set does not hold the underlying; the message names the nearest.
+    """
+    markets = shipped.get("markets")
+    row = shipped.get("markets", underlying if underlying in markets or "*" not in markets else "*")
+    return StandardTerms(**{name: float(row[name]) for name in StandardTerms._fields})
+
+
+def _quotient(value: Any) -> float:
+    if isinstance(value, str):
+        top, bottom = value.split("/")
+        return float(top) / float(bottom)
+    return float(value)

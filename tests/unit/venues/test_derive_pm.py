@@ -15,8 +15,10 @@ from tocsin.core.errors import DataError
 from tocsin.risk.pricing import price_option
 from tocsin.venues.derive_pm import Collateral, Portfolio, PortfolioMargin, compute_portfolio_margin
 from tocsin.venues.derive_shocks import YEAR_S, Expiry, Option, skew_factor, volatility_factor
-from tocsin.venues.derive_terms import PORTFOLIO_TESTS_2026_01 as TERMS
-from tocsin.venues.derive_terms import PortfolioTerms, Scenario, Shock, SkewTerms
+from tocsin.venues.derive_terms import PortfolioTerms, Scenario, Shock, SkewTerms, read_portfolio_terms
+from tocsin.venues.params import load
+
+TERMS = read_portfolio_terms(load("derive", "pmrm2"))
 
 DAY_S = 86_400
 SPOT = 100_000.0

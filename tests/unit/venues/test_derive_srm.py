@@ -21,7 +21,10 @@ from tocsin.venues.derive_srm import (
     margin_short_option,
     value_option,
 )
-from tocsin.venues.derive_terms import STANDARD_TESTS_2026_01 as TERMS
+from tocsin.venues.derive_terms import read_standard_terms
+from tocsin.venues.params import load
+
+TERMS = read_standard_terms(load("derive", "srm_tests"), "ETH")
 
 SPOT = 1_500.0
 MONTH_S = 30 * 86_400
