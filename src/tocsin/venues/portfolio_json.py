@@ -1,0 +1,108 @@
+"""
+Our own JSON of one account: strict, every refusal names the place, the field, its value and what is accepted.
+
+The fields are those of `Portfolio`, `Leg`, `OptionTerms` and `Balance`; `docs/reference/portfolio-json.md` lists them.
+"""
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import msgspec
+
+from tocsin.core.errors import DataError
+from tocsin.venues import VenueRefusal
+from tocsin.venues.checks import check_portfolio
+from tocsin.venues.contract import Balance, Leg, OptionTerms, Portfolio
+from tocsin.venues.params import suggest
+
+S = TypeVar("S", bound=msgspec.Struct)
+_NUMBER = "a JSON number, or its digits as text"
+_LEG_NEEDS = ("symbol", "underlying", "size")
+
+
+def looks_like_portfolio(value: Any) -> bool:
+    """
+    Tell whether a document is meant to be our own JSON: an object with `legs`.
+    """
+    return isinstance(value, dict) and "legs" in value
+
+
+def read_portfolio(value: Mapping[str, Any]) -> tuple[Portfolio, str]:
+    """
+    Return the account of a decoded document and the rulebook it names ("" if none).
+
+    Raises:
+        DataError: A field is unknown (the nearest is named), missing, or not what it must be.
+    """
+    body = dict(value)
+    rules = body.pop("rules", "")
+    if not isinstance(rules, str):
+        raise DataError(f"rules must be a rulebook's name, was {_show(rules)}")
+    body.setdefault("venue", rules.partition("-")[0])
+    body["legs"] = [_read_leg(leg, f"legs[{n}]") for n, leg in enumerate(_list(body, "legs"))]
+    body["balances"] = [_convert(b, Balance, f"balances[{n}]") for n, b in enumerate(_list(body, "balances"))]
+    portfolio = _convert(body, Portfolio, "")
+    try:
+        check_portfolio(portfolio)
+    except VenueRefusal as error:
+        raise DataError(str(error)) from None
+    return portfolio, rules
+
+
+def _list(body: Mapping[str, Any], name: str) -> list[Any]:
+    value = body.get(name, [])
+    if not isinstance(value, list):
+        raise DataError(f"{name} must be a list of objects, was {_show(value)}")
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def _read_leg(value: Any, where: str) -> Leg:
+    if not isinstance(value, dict):
+        raise DataError(f"{where} must be an object, was {_show(value)}")
+    body: dict[str, Any] = dict(value)  # pyright: ignore[reportUnknownArgumentType]
+    for name in _LEG_NEEDS:
+        if name not in body:
+            near = suggest(name, [k for k in body if k not in Leg.__struct_fields__])
+            raise DataError(f"{where}: {name} is missing; a leg needs {', '.join(_LEG_NEEDS)}{near}")
+    if body.get("option") is not None:
+        body["option"] = _convert(body["option"], OptionTerms, f"{where}.option")
+        body.setdefault("product", "option")
+    body.setdefault("product", "linear")
+    return _convert(body, Leg, where)
+
+
+def _convert(value: Any, kind: type[S], where: str) -> S:
+    at = f"{where}: " if where else ""
+    if not isinstance(value, dict):
+        raise DataError(f"{where} must be an object, was {_show(value)}")
+    body: dict[str, Any] = dict(value)  # pyright: ignore[reportUnknownArgumentType]
+    for name, item in body.items():
+        if name not in kind.__struct_fields__:
+            known = suggest(name, kind.__struct_fields__) or f"; known: {', '.join(kind.__struct_fields__)}"
+            raise DataError(f"{at}unknown field {name!r}{known}")
+        if isinstance(item, str) and not item.isprintable():
+            raise DataError(f"{at}{name} must be printable text, was {_show(item)}")
+    try:
+        return msgspec.convert(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise DataError(f"{at}{_explain(str(error), body)}") from None
+
+
+def _explain(message: str, body: Mapping[str, Any]) -> str:
+    """
+    Return a decoder's message with the field first, its value and what is accepted.
+    """
+    text, _, path = message.partition(" - at `$.")
+    name = path.rstrip("`")
+    if not name:
+        return text[0].lower() + text[1:]
+    top = name.partition(".")[0].partition("[")[0]
+    wanted = _NUMBER if "decimal" in text.lower() else text[0].lower() + text[1:]
+    return f"{name} must be {wanted}, was {_show(body.get(top))}" if wanted is _NUMBER else f"{name}: {wanted}"
+
+
+def _show(value: Any) -> str:
+    text = str(value) if isinstance(value, Decimal) else json.dumps(value, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
