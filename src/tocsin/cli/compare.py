@@ -86,12 +86,14 @@ def compare(
 
 def _print(found: "Comparison", sizes: "SizeMap | None", *, explain: bool, changes: bool) -> None:
     from tocsin.views.compare_text import (
+        change_lines,
         describe_question,
         explain_lines,
         format_size,
         pad_rows,
         rank_table,
         reason_of,
+        silent_lines,
         size_lines,
     )
     from tocsin.views.tables import render_text
@@ -110,15 +112,14 @@ def _print(found: "Comparison", sizes: "SizeMap | None", *, explain: bool, chang
         print("\n".join(size_lines(sizes, question.notional)))
         if changes:
             print("\nEvery change of order:")
-            for size, first, second in sizes.changes:
-                print(f"  {format_size(size)}: below it {first}, above it {second}")
+            print("\n".join(change_lines(sizes, sizes.changes)))
     if explain:
         for row in found.rows:
             print()
             print("\n".join(explain_lines(row)))
     if found.silent:
         print("\nCannot say:")
-        print("\n".join(pad_rows([(s.name, s.reason) for s in found.silent])))
+        print("\n".join(silent_lines(found.silent)))
 
 
 def _read_question(words: tuple[str, ...], *, collateral: str, price: str, product: str, at: str) -> "Question":

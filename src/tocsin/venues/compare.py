@@ -5,13 +5,24 @@ One position under every rulebook: what each asks, where each liquidates, and at
 from collections.abc import Callable, Sequence
 from decimal import Decimal, localcontext
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
 from tocsin.core.errors import TocsinError
 from tocsin.venues import VenueRefusal
-from tocsin.venues.contract import NUMBERS, Basis, Evaluation, Leg, LegMargin, NoPrice, Portfolio, Product
-from tocsin.venues.curves import Crossing, Piece, find_crossings, trace
+from tocsin.venues.contract import (
+    NUMBERS,
+    Basis,
+    Evaluation,
+    Leg,
+    LegMargin,
+    MissingInput,
+    NoPrice,
+    Portfolio,
+    Product,
+)
+from tocsin.venues.curves import Piece, find_crossings, is_same_curve, trace
 from tocsin.venues.liquidation import find_liquidation, probes
 from tocsin.venues.question import Question, build_portfolio, value_unit
 from tocsin.venues.registry import Rulebook
@@ -74,6 +85,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         amount = self.initial if by is By.INITIAL else self.maintenance
         return None if amount is None else NUMBERS.divide(amount, self.notional)
 
+    def is_short_of_initial(self, collateral: Decimal) -> bool:
+        """
+        Return whether the collateral, in USD, would not let the position be opened.
+        """
+        return self.initial is not None and collateral < self.initial
+
     @property
     def dates(self) -> str:
         """
@@ -84,11 +101,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Silent(msgspec.Struct, frozen=True, kw_only=True):
-    """A rulebook that cannot say, and why."""
+    """A rulebook that cannot say, and why; `field` names the input that it lacks, "" for another reason."""
 
     name: str
     title: str
     reason: str
+    field: str = ""
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,17 +120,27 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     silent: tuple[Silent, ...]
 
 
+class Change(NamedTuple):
+    """
+    A size in USD below which the first of two curves asks less, and above which the second does.
+    """
+
+    size: Decimal
+    below: int
+    above: int
+
+
 class SizeMap(msgspec.Struct, frozen=True, kw_only=True):
     """
-    How the ranked amount grows with size: `curves` in USD of amount over USD of notional, one a name, and `changes`,
-    the sizes at which two of them change places, rising: below it the first name is the cheaper, above it the second.
+    How the ranked amount grows with size: `curves` in USD of amount over USD of notional. `names` holds for each curve
+    the rulebooks that share it; `changes` the sizes at which two curves change places, rising, as numbers of curves.
     """
 
     low: Decimal
     high: Decimal
-    names: tuple[str, ...]
+    names: tuple[tuple[str, ...], ...]
     curves: tuple[tuple[Piece, ...], ...]
-    changes: tuple[tuple[Decimal, str, str], ...]
+    changes: tuple[Change, ...]
 
 
 def compare(question: Question, books: Sequence[Rulebook], *, by: By = By.MAINTENANCE) -> Comparison:
@@ -125,7 +153,8 @@ def compare(question: Question, books: Sequence[Rulebook], *, by: By = By.MAINTE
         try:
             rows.append(answer(question, book))
         except TocsinError as error:
-            silent.append(Silent(name=book.name, title=book.title, reason=str(error)))
+            field = error.field if isinstance(error, MissingInput) else ""
+            silent.append(Silent(name=book.name, title=book.title, reason=str(error), field=field))
     return Comparison(question=question, by=by, rows=tuple(_ranked(rows, by)), silent=tuple(silent))
 
 
@@ -169,20 +198,28 @@ def map_sizes(
     """
     assert by is not By.DISTANCE
     whole = question.notional
-    names: list[str] = []
+    names: list[list[str]] = []
     curves: list[tuple[Piece, ...]] = []
     for book in books:
         curve = trace(_amount_of(book, question, whole, by), low, high)
-        if curve:
-            names.append(book.name)
+        same = next((i for i, other in enumerate(curves) if is_same_curve(curve, other)), None)
+        if same is not None:
+            names[same].append(book.name)
+        elif curve:
+            names.append([book.name])
             curves.append(curve)
-    changes: list[tuple[Decimal, str, str]] = []
+    changes: list[Change] = []
     for i, first in enumerate(curves):
         for j in range(i + 1, len(curves)):
-            pair = (names[i], names[j])
-            found: tuple[Crossing, ...] = find_crossings(first, curves[j])
-            changes += [(c.size, pair[c.below], pair[c.above]) for c in found]
-    return SizeMap(low=low, high=high, names=tuple(names), curves=tuple(curves), changes=tuple(sorted(changes)))
+            pair = (i, j)
+            changes += [Change(c.size, pair[c.below], pair[c.above]) for c in find_crossings(first, curves[j])]
+    return SizeMap(
+        low=low,
+        high=high,
+        names=tuple(tuple(group) for group in names),
+        curves=tuple(curves),
+        changes=tuple(sorted(changes)),
+    )
 
 
 def _amount_of(book: Rulebook, question: Question, whole: Decimal, by: By) -> Callable[[Decimal], Decimal | None]:

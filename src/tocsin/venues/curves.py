@@ -119,6 +119,27 @@ def find_crossings(first: Sequence[Piece], second: Sequence[Piece]) -> tuple[Cro
         return tuple(out)
 
 
+def is_same_curve(first: Sequence[Piece], second: Sequence[Piece]) -> bool:
+    """
+    Return whether two traced amounts are equal at every size, and cover the same ones.
+    """
+    if not first or not second:
+        return False
+    with localcontext(NUMBERS):
+        if not _is_same(first[0].low, second[0].low) or not _is_same(first[-1].high, second[-1].high):
+            return False
+        nodes = sorted({piece.low for piece in (*first, *second)} | {first[-1].high})
+        for low, high in pairwise(nodes):
+            p, q = find_piece(first, (low + high) / 2), find_piece(second, (low + high) / 2)
+            if p is None or q is None:
+                if p is not q:
+                    return False
+                continue
+            if not all(_is_same(p.at(x), q.at(x)) for x in (low, (low + high) / 2, high)):
+                return False
+    return True
+
+
 def find_piece(pieces: Sequence[Piece], size: Decimal) -> Piece | None:
     """
     Return the piece that covers a size; at a shared end the later one; None where none does.

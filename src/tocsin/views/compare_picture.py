@@ -78,27 +78,22 @@ def _group(comparison: Comparison, sizes: SizeMap) -> list[_Line]:
     """
     Return one line for all rulebooks that ask the same at every size, in the order of the ranking.
     """
-    shapes: dict[tuple[tuple[float, float], ...], list[str]] = {}
-    curves = dict(zip(sizes.names, sizes.curves, strict=True))
-    for row in comparison.rows:
-        if row.name in curves:
-            shapes.setdefault(_sample(curves[row.name]), []).append(row.name)
-    return [
-        _Line(tuple(names), _PALETTE[i] if i < len(_PALETTE) else GREY, points)
-        for i, (points, names) in enumerate(shapes.items())
-    ]
+    places = {row.name: i for i, row in enumerate(comparison.rows)}
+    order = sorted(range(len(sizes.names)), key=lambda i: min(places[name] for name in sizes.names[i]))
+    colours = [*_PALETTE, *[GREY] * len(order)]
+    return [_Line(sizes.names[i], colour, _sample(sizes.curves[i])) for i, colour in zip(order, colours, strict=False)]
 
 
 def _sample(pieces: Sequence[Piece]) -> tuple[tuple[float, float], ...]:
     """
-    Return points of amount over notional in percent, eight a piece, rounded so that equal curves give equal points.
+    Return points of amount over notional in percent, nine a piece.
     """
     points: list[tuple[float, float]] = []
     for piece in pieces:
         a, b, c, low, high = (float(v) for v in (piece.a, piece.b, piece.c, piece.low, piece.high))
         for k in range(9):
             size = low * (high / low) ** (k / 8)
-            points.append((float(f"{size:.6g}"), float(f"{100 * (a / size + b + c * size):.5g}")))
+            points.append((size, 100 * (a / size + b + c * size)))
     return tuple(dict.fromkeys(points))
 
 
@@ -148,11 +143,10 @@ def _draw_cheapest(canvas: Canvas, sizes: SizeMap, across: Scale, up: Scale) -> 
     """
     Draw a pale band along the least rate, with a dot where another rulebook becomes the cheapest.
     """
-    curves = dict(zip(sizes.names, sizes.curves, strict=True))
     last: tuple[float, float] | None = None
     dots: list[tuple[float, float]] = []
-    for low, high, name in cheapest_spans(sizes):
-        inside = [(x, y) for x, y in _sample_between(curves[name], float(low), float(high)) if y > 0]
+    for low, high, i in cheapest_spans(sizes):
+        inside = [(x, y) for x, y in _sample_between(sizes.curves[i], float(low), float(high)) if y > 0]
         points = [(across.at(math.log(x)), up.at(math.log(y))) for x, y in inside]
         if points:
             canvas.polyline(points, stroke=_BAND, width=9)

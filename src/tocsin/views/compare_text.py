@@ -2,11 +2,12 @@
 A comparison of rulebooks as text: ranking, the sizes at which it changes, who cannot say, and what the numbers rest on.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from itertools import pairwise
 
-from tocsin.venues.compare import By, Comparison, Price, Row, SizeMap
+from tocsin.venues.compare import By, Change, Comparison, Price, Row, Silent, SizeMap
 from tocsin.venues.contract import NUMBERS
 from tocsin.venues.curves import rank
 from tocsin.venues.question import Kind, Question
@@ -14,6 +15,7 @@ from tocsin.views.numbers import MINUS
 from tocsin.views.tables import Table
 
 DASH = "–"
+_RATE = "maintenance_rate"
 
 
 def describe_question(question: Question) -> str:
@@ -48,11 +50,14 @@ def rank_table(comparison: Comparison, volatility: Mapping[str, Decimal]) -> Tab
     question = comparison.question
     coins = {part.coin for part in question.parts}
     daily = volatility.get(next(iter(coins))) if len(coins) == 1 else None
-    rows = tuple(_rank_row(i, row, daily) for i, row in enumerate(comparison.rows, start=1))
-    columns = ("rulebook", "contract", "initial", "USD", "maintenance", "USD", "liquidated at", "distance", "in days",
-               "parameters of")  # fmt: skip
+    rows = tuple(_rank_row(i, row, daily, question.collateral) for i, row in enumerate(comparison.rows, start=1))
+    margins = ("initial", "USD", "maintenance", "USD")
+    columns = ("rulebook", "contract", *margins, "liquidated at", "distance", "daily vols", "parameters of")
     title = f"by {comparison.by}, least first" if comparison.by is not By.DISTANCE else "by distance, farthest first"
-    return Table(title, columns, rows)
+    note = ""
+    if any(row.is_short_of_initial(question.collateral) for row in comparison.rows):
+        note = "* The collateral is below this initial margin: the position could be kept, but not opened."
+    return Table(title, columns, rows, note)
 
 
 def size_lines(sizes: SizeMap, asked: Decimal) -> list[str]:
@@ -61,41 +66,64 @@ def size_lines(sizes: SizeMap, asked: Decimal) -> list[str]:
     """
     spans = cheapest_spans(sizes)
     width = max((len(_span(low, high, sizes)) for low, high, _ in spans), default=0)
-    lines = [f"  {_span(low, high, sizes).ljust(width)}  {name}" for low, high, name in spans]
+    lines = [f"  {_span(low, high, sizes).ljust(width)}  {label(sizes.names[i])}" for low, high, i in spans]
     near = nearest_changes(sizes, asked)
     if near:
-        lines += ["", "Nearest changes of order:"]
-        lines += [
-            f"  {format_size(size)}: below it {first} asks less, above it {second}" for size, first, second in near
-        ]
+        lines += ["", "Nearest changes of order:", *change_lines(sizes, near)]
     return lines
 
 
-def cheapest_spans(sizes: SizeMap) -> list[tuple[Decimal, Decimal, str]]:
+def change_lines(sizes: SizeMap, changes: Sequence[Change]) -> list[str]:
     """
-    Return stretches of size, rising, each with the rulebook that asks least there.
+    Return a line for each change of order.
     """
-    ends = sorted({sizes.low, sizes.high, *(size for size, _, _ in sizes.changes), *_domain_ends(sizes)})
-    out: list[tuple[Decimal, Decimal, str]] = []
+    names = [label(group) for group in sizes.names]
+    return [f"  {format_size(c.size)}: below it {names[c.below]} asks less, above it {names[c.above]}" for c in changes]
+
+
+def label(names: Sequence[str]) -> str:
+    """
+    Return the names of rulebooks that ask the same.
+    """
+    return names[0] if len(names) == 1 else f"{names[0]} (and {', '.join(names[1:])})"
+
+
+def silent_lines(silent: Sequence[Silent]) -> list[str]:
+    """
+    Return the rulebooks that cannot say: those without a table of rates in one line, the others with their reason.
+    """
+    without = [s.name for s in silent if s.field == _RATE]
+    lines = pad_rows([(s.name, s.reason) for s in silent if s.field != _RATE])
+    if without:
+        words = f"No table of rates that covers this position is shipped: {', '.join(without)}."
+        lines += textwrap.wrap(words, width=110, initial_indent="  ", subsequent_indent="    ")
+    return lines
+
+
+def cheapest_spans(sizes: SizeMap) -> list[tuple[Decimal, Decimal, int]]:
+    """
+    Return stretches of size, rising, each with the number of the curve that asks least there.
+    """
+    ends = sorted({sizes.low, sizes.high, *(change.size for change in sizes.changes), *_domain_ends(sizes)})
+    out: list[tuple[Decimal, Decimal, int]] = []
     for low, high in pairwise(ends):
         with localcontext(NUMBERS):
             order = rank(sizes.curves, (low + high) / 2)
         if not order:
             continue
-        name = sizes.names[order[0]]
-        if out and out[-1][2] == name and out[-1][1] == low:
-            out[-1] = (out[-1][0], high, name)
+        if out and out[-1][2] == order[0] and out[-1][1] == low:
+            out[-1] = (out[-1][0], high, order[0])
         else:
-            out.append((low, high, name))
+            out.append((low, high, order[0]))
     return out
 
 
-def nearest_changes(sizes: SizeMap, asked: Decimal, *, count: int = 2) -> list[tuple[Decimal, str, str]]:
+def nearest_changes(sizes: SizeMap, asked: Decimal, *, count: int = 2) -> list[Change]:
     """
     Return the nearest changes of order, so many on each side of the size asked, rising.
     """
-    below = [c for c in sizes.changes if c[0] <= asked]
-    above = [c for c in sizes.changes if c[0] > asked]
+    below = [c for c in sizes.changes if c.size <= asked]
+    above = [c for c in sizes.changes if c.size > asked]
     return below[-count:] + above[:count]
 
 
@@ -140,10 +168,12 @@ def comparison_value(
             "low": _text(sizes.low),
             "high": _text(sizes.high),
             "cheapest": [
-                {"from": _text(low), "to": _text(high), "rulebook": name} for low, high, name in cheapest_spans(sizes)
+                {"from": _text(low), "to": _text(high), "rulebooks": list(sizes.names[i])}
+                for low, high, i in cheapest_spans(sizes)
             ],
             "changes": [
-                {"size": _text(size), "below": first, "above": second} for size, first, second in sizes.changes
+                {"size": _text(c.size), "below": list(sizes.names[c.below]), "above": list(sizes.names[c.above])}
+                for c in sizes.changes
             ],
         }
     return out
@@ -210,7 +240,7 @@ def reason_of(row: Row) -> str:
     return row.below.reason or row.above.reason
 
 
-def _rank_row(place: int, row: Row, daily: Decimal | None) -> tuple[str, ...]:
+def _rank_row(place: int, row: Row, daily: Decimal | None, collateral: Decimal) -> tuple[str, ...]:
     prices, distances = format_distance(row)
     nearest = row.nearest
     days = DASH if daily is None or nearest is None else _signed(NUMBERS.divide(nearest, daily), 1)
@@ -218,6 +248,8 @@ def _rank_row(place: int, row: Row, daily: Decimal | None) -> tuple[str, ...]:
     for amount in (row.initial, row.maintenance):
         none = (DASH, DASH)
         cells += none if amount is None else (format_share(amount, row.notional), format_money(amount))
+    if row.is_short_of_initial(collateral):
+        cells[2] = f"* {cells[2]}"
     return (*cells, prices, distances, days, row.dates or DASH)
 
 
