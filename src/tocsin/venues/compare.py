@@ -28,6 +28,8 @@ from tocsin.venues.question import Question, build_portfolio, value_unit
 from tocsin.venues.registry import Rulebook
 
 ZERO = Decimal(0)
+REACH = 10
+"""How many times the price of now the search for the liquidation price of several legs reaches."""
 
 
 class By(StrEnum):
@@ -306,17 +308,14 @@ def _find_prices(
 
 def _search(book: Rulebook, portfolio: Portfolio, question: Question, coin: str) -> tuple[Price, Price]:
     """
-    Return where equity falls to maintenance as the coin's price moves down and up.
+    Return where the account reaches the venue's liquidation threshold as the coin's price moves down and up.
     """
     cash = portfolio.balances[0].amount
 
     def gap(price: Decimal) -> Decimal:
         moved = build_portfolio(book, question.move(coin, price))
         balance = msgspec.structs.replace(moved.balances[0], amount=cash)
-        found = book.run(msgspec.structs.replace(moved, balances=(balance,)))
-        if found.equity is None or found.maintenance is None:
-            raise VenueRefusal("its equity or maintenance is not given for the account")
-        return NUMBERS.subtract(found.equity, found.maintenance)
+        return gap_to_liquidation(book.run(msgspec.structs.replace(moved, balances=(balance,))))
 
     now = question.prices[coin]
     edges = probes(now, step=Decimal("1.04"), count=60)
@@ -325,9 +324,35 @@ def _search(book: Rulebook, portfolio: Portfolio, question: Question, coin: str)
         found = find_liquidation(gap, mark=now, towards=towards, edges=edges, tick=now * Decimal("1e-6"))
         if found.price is None:
             out.append(Price(price=None, reason=str(found.reason)))
+        elif found.price > now * REACH:
+            # Options and brackets at absurd prices: no statement about this position.
+            out.append(Price(price=None, reason=f"none up to {REACH} times the price"))
         else:
             out.append(Price(price=found.price, distance=found.price / now - 1))
     return out[0], out[1]
+
+
+def gap_to_liquidation(evaluation: Evaluation) -> Decimal:
+    """
+    Return how far an account is from its venue's liquidation threshold, in its money: 0 or less means liquidation.
+
+    With a ratio that liquidates at `t`: `equity x t - maintenance` where a higher ratio is worse, `equity - t x
+    maintenance` where a lower one is, numerator and denominator being the ratio's own; else equity less maintenance.
+
+    Raises:
+        VenueRefusal: The rulebook gives no equity or no maintenance for the account.
+    """
+    equity, maintenance, health = evaluation.equity, evaluation.maintenance, evaluation.health
+    if equity is None or maintenance is None:
+        raise VenueRefusal("equity or maintenance of the account is not given")
+    with localcontext(NUMBERS):
+        limits = [t for t in health.thresholds if "liquidat" in t.effect or "auction" in t.effect] if health else []
+        if health is None or health.value is None or not limits or equity <= 0:
+            return equity - maintenance
+        limit = limits[0]
+        if limit.worse == "up":
+            return (limit.value - health.value) * equity
+        return (health.value - limit.value) * maintenance
 
 
 def _bases(evaluation: Evaluation) -> tuple[Basis, ...]:

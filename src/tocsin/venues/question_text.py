@@ -25,16 +25,16 @@ DEFAULT_SHARE = Decimal("0.1")
 
 class FileLeg(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
-    One leg of a file: `size` in coins (a number) or as typed (`"50M"`), > 0; `side` long or short.
+    One leg: `size` in coins (a number) or as typed (`"50M"`), > 0; `side` long or short; `vol` 0.5 or `"50%"`.
     """
 
     coin: str
     side: str
-    size: Decimal | str
+    size: Any
     kind: Kind = Kind.PERP
     strike: Decimal | None = None
     days: Decimal | None = None
-    vol: Decimal | str | None = None
+    vol: Any = None
 
 
 class QuestionFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,7 +44,7 @@ class QuestionFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     legs: list[FileLeg]
     prices: dict[str, Decimal] = {}
-    collateral: Decimal | str | None = None
+    collateral: Any = None
 
 
 def read_words(
@@ -94,7 +94,7 @@ def read_file(raw: bytes, *, prices: Mapping[str, str], collateral: str = "", at
         given[coin] = read_price(coin, prices.get(coin, "" if file_price is None else str(file_price)))
     parts = tuple(_read_leg(leg, f"legs[{i}]", given) for i, leg in enumerate(asked.legs))
     bare = Question(parts=parts, prices=given, collateral=Decimal(0), at=at)
-    wanted = collateral or ("" if asked.collateral is None else str(asked.collateral))
+    wanted = collateral or _as_text("collateral", asked.collateral)
     return msgspec.structs.replace(bare, collateral=read_collateral(wanted, bare.notional))
 
 
@@ -179,11 +179,11 @@ def _read_leg(leg: FileLeg, where: str, prices: Mapping[str, Decimal]) -> Part:
             raise ConfigError(f"{where}.size must be above 0 and at most {SIZE_MAX:.0e} coins, was {leg.size}")
         size = leg.size
     else:
-        size = read_size(leg.size, coin, prices[coin])
+        size = read_size(_as_text(f"{where}.size", leg.size), coin, prices[coin])
     is_option = leg.kind in (Kind.CALL, Kind.PUT)
     values: dict[str, Any] = {"strike": leg.strike, "days": leg.days}
     if leg.vol is not None:
-        values["vol"] = read_share(f"{where}.vol", str(leg.vol))
+        values["vol"] = read_share(f"{where}.vol", _as_text(f"{where}.vol", leg.vol))
     for name in ("strike", "days", "vol"):
         value = values.get(name)
         if is_option and (value is None or value <= 0):
@@ -191,6 +191,14 @@ def _read_leg(leg: FileLeg, where: str, prices: Mapping[str, Decimal]) -> Part:
         if not is_option and value is not None:
             raise ConfigError(f"{where}.{name} is for options; this leg is a {leg.kind}")
     return Part(coin=coin, size=size if leg.side == "long" else -size, kind=leg.kind, **values)
+
+
+def _as_text(field: str, value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str | Decimal):
+        return str(value)
+    raise ConfigError(f"{field} must be a number or text, was {value!r}")
 
 
 def _positive(field: str, text: str) -> Decimal:
