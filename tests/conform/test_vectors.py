@@ -38,13 +38,6 @@ def test_what_is_ours_goes_through_the_core_door() -> None:
     assert quadratic == [("liquidation_price_identity", "0.01")]
 
 
-def test_all_else_is_skipped_by_name() -> None:
-    report = run_cases(load_cases([VECTORS / "engines.json", VECTORS / "risk.json"]))
-    assert report.closing_line == "210 passed, 0 failed, 86 skipped"
-    skipped = [o for o in report.outcomes if o.status is Status.SKIPPED]
-    assert all(o.reasons == ("Tocsin has no rule for this mechanism",) for o in skipped)
-
-
 @pytest.mark.parametrize(("door", "passed"), [("core", 20), ("venue", 192)])
 def test_one_door_only(door: str, passed: int) -> None:
     report = run_cases(CASES, door)

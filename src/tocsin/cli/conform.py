@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def conform(
     *files: Path,
     engine: Annotated[str | None, Parameter(name="--engine")] = None,
-    door: Literal["core", "venue"] | None = None,
+    door: Literal["core", "venue", "risk"] | None = None,
     list_only: Annotated[bool, Parameter(name="--list")] = False,
     timeout: float = 10.0,
     json: bool = False,
@@ -35,7 +35,8 @@ def conform(
     engine
         A command that answers JSON lines, asked instead of Tocsin.
     door
-        Use one door only: `core` is Tocsin's own rules, `venue` another engine's rule as a formula.
+        Use one door only: `core` is Tocsin's own rules, `venue` another engine's rule as a formula, `risk` a model of
+        margin or of its tests in floating point.
     list_only
         Name the door of each case and run nothing.
     timeout

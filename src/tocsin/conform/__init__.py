@@ -2,8 +2,8 @@
 Run vector files, the worked cases of other engines, against Tocsin or against any program.
 
 Comes in: files of cases (engine, mechanism, inputs, expected). Goes out: one outcome per case, passed, failed or
-skipped, with the door it went through: `core` is Tocsin's own rules, `venue` another engine's rule as a formula.
-Floats never enter: numbers are read as exact fractions.
+skipped, with the door it went through: `core` is Tocsin's own rules, `venue` another engine's rule as a formula,
+`risk` a model in floating point. Numbers are read as exact fractions.
 """
 
 from tocsin.conform.engine import ask_engine

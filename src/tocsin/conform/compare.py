@@ -44,6 +44,15 @@ class AtMost(NamedTuple):
     bound: Fraction
 
 
+class Answer(NamedTuple):
+    """
+    One value that answers a case, and values by name: a case that expects an object reads these, any other that.
+    """
+
+    main: Any
+    parts: dict[str, Any]
+
+
 class Undefined(NamedTuple):
     """
     There is no answer, and why: the rule refuses or is not defined there.
@@ -63,6 +72,8 @@ def find_differences(expected: Any, actual: Any, tolerance: Any = None) -> list[
 def _compare(path: str, expected: Any, actual: Any, extra: Fraction) -> list[str]:
     if isinstance(actual, Undefined):
         return _compare_undefined(path, expected, actual)
+    if isinstance(actual, Answer):
+        return _compare(path, expected, actual.parts if isinstance(expected, dict) else actual.main, extra)
     if isinstance(expected, dict):
         wanted = cast("dict[str, Any]", expected)
         if not isinstance(actual, dict):
@@ -158,6 +169,8 @@ def to_plain(value: Any) -> Any:
         return value.units
     if isinstance(value, Undefined):
         return {"undefined": value.reason}
+    if isinstance(value, Answer):
+        return to_plain(value.parts)
     if isinstance(value, Fraction):
         return value.numerator if value.denominator == 1 else format_number(value)
     if isinstance(value, Decimal):

@@ -16,11 +16,12 @@ from tocsin.conform.core_prices import (
 )
 from tocsin.conform.core_shares import run_loss_socialisation, run_water_filling
 from tocsin.conform.inputs import Inputs
+from tocsin.conform.risk_door import RISK_RULES
 from tocsin.conform.venue_derive_margin import run_portfolio_margin, run_standard_margin
 from tocsin.conform.venue_door import VENUE_RULES
 from tocsin.conform.venue_vega import refuse_price, run_price
 
-CORE, VENUE = "core", "venue"
+CORE, VENUE, RISK = "core", "venue", "risk"
 
 
 def _accept_all(inputs: Inputs) -> str:  # noqa: ARG001 - one form for all
@@ -52,3 +53,15 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     **{mechanism: (Route(VENUE, run),) for mechanism, run in VENUE_RULES.items()},
 }
 """Mechanism to its routes, in the order in which they are asked."""
+
+
+def find_routes(mechanism: str) -> tuple[Route, ...]:
+    """
+    Return the routes of a mechanism, by its name or, where it is a title, by the patterns of `RISK_RULES`.
+    """
+    named = ROUTES.get(mechanism)
+    if named is not None:
+        return named
+    return tuple(
+        Route(rule.door, rule.run, rule.refuse or _accept_all) for rule in RISK_RULES if rule.pattern.search(mechanism)
+    )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tocsin.conform.compare import find_differences, to_plain
-from tocsin.conform.doors import ROUTES, Route
+from tocsin.conform.doors import Route, find_routes
 from tocsin.conform.inputs import Inputs
 from tocsin.conform.outcome import Outcome, Report, Status
 from tocsin.conform.vectors import Case
@@ -21,7 +21,7 @@ def run_cases(cases: Iterable[Case], door: str | None = None) -> Report:
 
     Args:
         cases: From `load_cases`.
-        door: `core` or `venue` to use that door only; None for the first that accepts a case.
+        door: `core`, `venue` or `risk` to use that door only; None for the first that accepts a case.
     """
     return Report(tuple(run_case(case, door) for case in cases))
 
@@ -60,8 +60,8 @@ def find_route(case: Case, door: str | None = None) -> tuple[Route | None, str]:
     """
     if case.unrunnable:
         return None, case.unrunnable
-    routes = ROUTES.get(case.mechanism)
-    if routes is None:
+    routes = find_routes(case.mechanism)
+    if not routes:
         return None, NO_RULE
     reasons: list[str] = []
     for route in routes:
