@@ -94,6 +94,19 @@ def test_the_reasons_for_no_price() -> None:
     assert find_liquidation(lambda p: p - 20, mark=D(10), towards="down").reason is NoPrice.ALREADY_BELOW
 
 
+def test_a_jump_that_heals_further_on_is_found() -> None:
+    # A long whose whole position enters a dearer bracket above 110: below the threshold there, above it from 121.25.
+    def gap(p: D) -> D:
+        return 3 + (p - 100) - p * (D("0.01") if p <= 110 else D("0.2"))
+
+    edges = [D(110), D(200)]
+    found = find_liquidation(gap, mark=D(100), towards="both", edges=edges, tick=D("0.01"))
+    down = find_liquidation(gap, mark=D(100), towards="down", edges=edges, tick=D("0.01"))
+    assert down.price == D("97.97")
+    assert found.price == D("97.97")
+    assert find_liquidation(gap, mark=D(109), towards="both", edges=edges, tick=D("0.01")).price == D("110.01")
+
+
 def test_an_inverse_gap_is_met_to_the_last_digits() -> None:
     found = find_liquidation(lambda p: D("0.01") - 1000 * (1 / p - D("0.0001")), mark=D(10_000), towards="down")
     assert found.price is not None

@@ -20,7 +20,7 @@ _FILE_MAX = 64 * 1024 * 1024
 
 
 def margin(
-    file: str,
+    file: Annotated[str, Parameter(allow_leading_hyphen=True)],
     /,
     *,
     rules: Annotated[tuple[str, ...], Parameter(name="--rules", consume_multiple=True)] = (),
@@ -91,6 +91,8 @@ def _read(file: str, venue: str) -> "list[tuple[str, Portfolio, str]]":
     from tocsin.venues.portfolio_json import looks_like_portfolio, read_portfolio
     from tocsin.venues.readers.files import decode, read_value
 
+    if file.startswith("-") and file != "-":
+        raise UsageError(f"FILE must be a path, or - for standard input, was {file!r}")
     if file == "-":
         label, raw = "standard input", sys.stdin.buffer.read(_FILE_MAX + 1)
     else:

@@ -8,7 +8,20 @@ from decimal import Decimal
 
 from tocsin.views.compare_text import format_percent, format_price
 from tocsin.views.margin_text import format_amount
-from tocsin.views.svg import AMBER, BLUE, FAINT, INK, MUTED, RED, Canvas, Scale, compute_ticks, thin_line, wrap
+from tocsin.views.svg import (
+    AMBER,
+    BLUE,
+    FAINT,
+    INK,
+    MUTED,
+    RED,
+    Canvas,
+    Scale,
+    compute_text_width,
+    compute_ticks,
+    thin_line,
+    wrap,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +44,7 @@ def draw_curve(curve: Curve, *, width: int = 900) -> str:
     Draw equity, initial and maintenance over the price as SVG.
     """
     height = 460
-    left, right, top, base = 90.0, width - 150.0, 64.0, height - 92.0
+    left, right, top, base = 90.0, width - 150.0, 64.0, height - 112.0
     prices = [float(p[0]) for p in curve.points]
     values = [float(v) for p in curve.points for v in p[1:] if v is not None] + [0.0]
     margin = (max(values) - min(values) or 1.0) * 0.05
@@ -81,8 +94,10 @@ def _draw_marks(canvas: Canvas, curve: Curve, across: Scale, top: float, base: f
         x = across.at(float(price))
         canvas.line(x, top, x, base, stroke=RED, width=1.5)
         share = format_percent(price / curve.mark - 1)
-        canvas.text(x, base + 54, f"liquidation {format_price(price)} ({share})", size=12, anchor="middle", fill=RED,
-                    bold=True, halo=True)  # fmt: skip
+        words = f"liquidation {format_price(price)} ({share})"
+        half = compute_text_width(words, 12) / 2
+        x = min(max(x, half + 8), canvas.width - half - 8)
+        canvas.text(x, base + 56, words, size=12, anchor="middle", fill=RED, bold=True, halo=True)
 
 
 def _spread(ends: Sequence[tuple[float, str, str]]) -> list[tuple[float, str, str]]:
