@@ -15,6 +15,7 @@ from tocsin.venues.params import Params, suggest
 MODULES: dict[str, str] = {
     "binance": "tocsin.venues.binance",
     "hyperliquid": "tocsin.venues.hyperliquid",
+    "okx": "tocsin.venues.okx",
     "aax": "tocsin.venues.smaller",
     "backpack": "tocsin.venues.smaller",
     "bingx": "tocsin.venues.smaller",
@@ -23,7 +24,9 @@ MODULES: dict[str, str] = {
     "bybit": "tocsin.venues.bybit",
     "bydfi": "tocsin.venues.smaller",
     "coinex": "tocsin.venues.smaller",
+    "deribit": "tocsin.venues.deribit",
     "digifinex": "tocsin.venues.smaller",
+    "derive": "tocsin.venues.derive_portfolio",
     "dydx": "tocsin.venues.dydx_margin",
     "gate": "tocsin.venues.smaller",
     "htx": "tocsin.venues.smaller",
