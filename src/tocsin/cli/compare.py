@@ -48,7 +48,7 @@ def compare(
     product:
         perp (linear where a venue has it, else inverse), linear or inverse.
     rules:
-        Rulebooks or venues, separated by commas, or all.
+        Rulebooks such as okx-cross, or venues (all rulebooks of it), separated by commas; or all.
     by:
         What to rank by: maintenance, initial or distance.
     at:
@@ -160,17 +160,19 @@ def _choose_by(text: str) -> "By":
 
 def _choose_books(text: str) -> "tuple[Rulebook, ...]":
     from tocsin.core.errors import ConfigError
-    from tocsin.venues.registry import all_rulebooks, find_rulebook, rulebooks_of
+    from tocsin.venues.registry import all_rulebooks, find_rulebook
 
+    every = all_rulebooks()
     if text == "all":
-        return all_rulebooks()
+        return every
     out: list[Rulebook] = []
     for name in filter(None, (part.strip().lower() for part in text.split(","))):
+        exact = [book for book in every if book.name == name]
         try:
-            found = rulebooks_of(name)
-            out += [book for book in found or (find_rulebook(name),) if book not in out]
+            found = exact or [book for book in every if book.venue == name] or [find_rulebook(name)]
         except ConfigError as error:
             raise UsageError(str(error)) from None
+        out += [book for book in found if book not in out]
     if not out:
         raise UsageError("--rules must name a rulebook or a venue, or all")
     return tuple(out)

@@ -85,11 +85,14 @@ def read_file(raw: bytes, *, prices: Mapping[str, str], collateral: str = "", at
     try:
         asked = msgspec.convert(decode_numbers(raw), QuestionFile)
     except msgspec.DecodeError as error:
-        raise ConfigError(f"the file of legs is not as described: {error}") from None
+        refusal = ConfigError(f"the file of legs is not as described: {error}")
+        if b'"symbol"' in raw or b'"balances"' in raw:
+            refusal.add_note("an account with a venue's symbols goes to `tocsin margin FILE --rules all`")
+        raise refusal from None
     if not asked.legs:
         raise ConfigError("legs must hold one leg or more")
     given: dict[str, Decimal] = {}
-    for coin in {leg.coin.upper() for leg in asked.legs}:
+    for coin in dict.fromkeys(leg.coin.upper() for leg in asked.legs):
         file_price = {k.upper(): v for k, v in asked.prices.items()}.get(coin)
         given[coin] = read_price(coin, prices.get(coin, "" if file_price is None else str(file_price)))
     parts = tuple(_read_leg(leg, f"legs[{i}]", given) for i, leg in enumerate(asked.legs))
