@@ -46,7 +46,10 @@ def min_max_plain(total: int, candidates: list[Candidate], weight: Weight, *, fi
     """Take lot by lot from whoever then has lost the smallest share; holders without weight last (WF-035)."""
     order = in_order(candidates)
     weights = [weigh(candidates[i], weight) for i in order]
-    keys = [[Fraction(j, w) for j in range(1, candidates[i].lots + 1)] if w else [] for i, w in zip(order, weights, strict=True)]
+    keys = [
+        [Fraction(j, w) for j in range(1, candidates[i].lots + 1)] if w else []
+        for i, w in zip(order, weights, strict=True)
+    ]
     first = min(total, sum(map(len, keys)))
     taken = take_lot_by_lot(first, keys, first_extra=first_extra)
     keys = [

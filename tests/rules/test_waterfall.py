@@ -1,24 +1,29 @@
 """
-Rules WF-001 to WF-032, one or more tests each; the invariants over random inputs are in tests/properties.
+Rules WF-001 to WF-039 and WF-062, one or more tests each; the invariants over random inputs, and the
+acceptance list of WF-039, are in tests/properties.
 """
 
 import pytest
 
 from tocsin.procedures.waterfall import (
     Candidate,
+    LotPolicy,
     OtherRemainder,
     Stage,
     allocate_lots,
+    deal_lots,
     draw_stages,
     insurance_fund_delta,
     rank_candidates,
+    score_candidate,
     share_deficit,
+    share_min_max,
     share_pro_rata_floor,
     share_queue,
     share_stages,
     share_water_filling,
 )
-from tocsin.sheet.terms import Allocation, Remainder
+from tocsin.sheet.terms import Allocation, Hedges, Remainder, Score, Weight
 
 ALL = [Remainder.ROTATE, Remainder.LAST, OtherRemainder.LARGEST]
 
@@ -195,3 +200,137 @@ def test_wf_032_pro_rata_rotates_in_bucket_order() -> None:
     assert allocate_lots(1, three, Allocation.PRO_RATA, first_extra=0) == [0, 0, 1]
     assert allocate_lots(1, three, Allocation.PRO_RATA, first_extra=1) == [0, 1, 0]
     assert allocate_lots(1, three, Allocation.PRO_RATA, first_extra=2) == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("weight", "few", "most"),
+    [
+        (Weight.LOTS, [4, 2, 6], [10, 5, 15]),
+        (Weight.PROFIT, [3, 5, 4], [10, 5, 15]),
+        (Weight.EQUITY, [10, 2, 0], [10, 5, 15]),
+        (Weight.NOTIONAL, [6, 2, 4], [10, 5, 15]),
+    ],
+)
+def test_wf_032_weights(weight: Weight, few: list[int], most: list[int]) -> None:
+    """WF-032: 12 lots by each weight, capped by the lots offered; all of them at last."""
+    holders = [
+        Candidate(1, 1, 10, profit=30, equity=1_000, notional=300),
+        Candidate(1, 2, 5, profit=90, equity=200, notional=100),
+        Candidate(1, 3, 15, profit=40, equity=-7, notional=200),
+    ]
+    assert allocate_lots(12, holders, Allocation.PRO_RATA, weight=weight) == few
+    assert allocate_lots(30, holders, Allocation.PRO_RATA, weight=weight) == most
+
+
+def test_wf_032_without_weight_a_holder_comes_last() -> None:
+    """WF-032, WF-035"""
+    holders = [Candidate(1, 1, 10, profit=-5), Candidate(1, 2, 2, profit=1), Candidate(1, 3, 10, profit=0)]
+    for allocation in (Allocation.PRO_RATA, Allocation.MIN_MAX):
+        assert allocate_lots(2, holders, allocation, weight=Weight.PROFIT) == [0, 2, 0]
+        assert allocate_lots(8, holders, allocation, weight=Weight.PROFIT) == [3, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("score", "gain", "loss"),
+    [
+        # A long of 100 at 80 (or 125), marked at 100, with equity 50, balance 30 and requirement 5.
+        (Score.BITMEX, (20 * 100, 80 * 50), (-25 * 50, 125 * 100)),
+        (Score.BINANCE, (20, 50), (-25 * 50, 100 * 100)),
+        (Score.OKX, (20 * 5, 30 * 50), (-25 * 5, 30 * 50)),
+        (Score.HYPERLIQUID, (100 * 100, 80 * 50), (100 * 100, 125 * 50)),
+        (Score.HYPERLIQUID_PROFIT, (100 * 100, 80 * 50), (100 * 100, 125 * 50)),
+        (Score.ENTRY_PRICE, (-80, 10), (-125, 10)),
+        (Score.START, (0, 1), (0, 1)),
+    ],
+)
+def test_wf_033_scores(score: Score, gain: tuple[int, int], loss: tuple[int, int]) -> None:
+    """WF-033: as exact fractions."""
+    common = {"notional": 100, "equity": 50, "reserved": 2, "balance": 30, "requirement": 5}
+    winner = Candidate(1, 1, 8, profit=20, entry_value=80, **common)
+    loser = Candidate(1, 2, 8, profit=-25, entry_value=125, **common)
+    assert score_candidate(winner, score) == gain
+    assert score_candidate(loser, score) == loss
+
+
+def test_wf_033_shorts() -> None:
+    """WF-033: a short of 120 marked at 100 gains more than one of 110; as documented, the smaller gain stands first."""
+    more = Candidate(1, 1, 10, profit=20, entry_value=120, notional=100, equity=50, side=-1)
+    less = Candidate(1, 2, 10, profit=10, entry_value=110, notional=100, equity=50, side=-1)
+    first = {score: rank_candidates([less, more], score)[0] for score in Score if score is not Score.START}
+    assert first == {
+        Score.BITMEX: 1,
+        Score.BINANCE: 1,
+        Score.OKX: 1,
+        Score.HYPERLIQUID: 0,
+        Score.HYPERLIQUID_PROFIT: 1,
+        Score.ENTRY_PRICE: 1,
+    }
+
+
+def test_wf_033_hyperliquid_as_its_page_has_it() -> None:
+    """WF-033: the shorts and the long of `vectors/engines.json`, scores 2.7, 0.45 and 4.5."""
+    a = Candidate(1, 1, 1, entry_value=10_000, notional=9_000, equity=3_000, side=-1)
+    b = Candidate(1, 2, 1, entry_value=2_400, notional=1_800, equity=3_000, side=-1)
+    c = Candidate(1, 3, 1, entry_value=3_000, notional=4_500, equity=1_500)
+    scores = [score_candidate(x, Score.HYPERLIQUID) for x in (a, b, c)]
+    assert [10_000 * top // bottom for top, bottom in scores] == [27_000, 4_500, 45_000]
+
+
+def test_wf_033_start() -> None:
+    """WF-033: no score: in (bucket, account) order from the place that the root names."""
+    three = [Candidate(5, 1, 4), Candidate(1, 9, 4), Candidate(1, 2, 4)]
+    dealt = [allocate_lots(5, three, Allocation.QUEUE, score=Score.START, first_extra=h) for h in range(4)]
+    assert dealt == [[0, 1, 4], [1, 4, 0], [4, 0, 1], [0, 1, 4]]
+
+
+def test_wf_034_leverage_left() -> None:
+    """WF-034: 40, 20 and 10 lots on 100 each: the largest falls to the second, both to the third, then all alike."""
+    three = [Candidate(1, 1, 40, equity=100), Candidate(1, 2, 20, equity=100), Candidate(1, 3, 10, equity=100)]
+    levels = [allocate_lots(n, three, Allocation.WATER_FILLING) for n in (20, 40, 55)]
+    assert levels == [[20, 0, 0], [30, 10, 0], [35, 15, 5]]
+    held_back = [three[0]._replace(lots=5, reserved=35), *three[1:]]
+    assert allocate_lots(20, held_back, Allocation.WATER_FILLING) == [5, 13, 2]
+
+
+def test_wf_034_equity_of_nothing_counts_as_one() -> None:
+    """WF-034"""
+    two = [Candidate(1, 1, 3, equity=-50), Candidate(1, 2, 30, equity=5)]
+    assert allocate_lots(4, two, Allocation.WATER_FILLING) == [0, 4]
+    assert allocate_lots(15, two, Allocation.WATER_FILLING) == [0, 15]
+    assert allocate_lots(16, two, Allocation.WATER_FILLING) == [1, 15]
+
+
+def test_wf_035_whole_lots() -> None:
+    """WF-035: of 7 and 3 lots the fifth is taken where it is 4/7 of the position, not 2/3."""
+    two = [Candidate(1, 1, 7), Candidate(1, 2, 3)]
+    assert [allocate_lots(n, two, Allocation.MIN_MAX) for n in range(6)] == [
+        [0, 0], [1, 0], [2, 0], [2, 1], [3, 1], [4, 1]
+    ]  # fmt: skip
+    equal = [Candidate(1, 1, 2), Candidate(1, 2, 2), Candidate(1, 3, 2)]
+    assert [allocate_lots(1, equal, Allocation.MIN_MAX, first_extra=h) for h in (0, 1, 5)] == [
+        [1, 0, 0], [0, 1, 0], [0, 0, 1]
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("hedges", "allocation", "dealt"),
+    [
+        (Hedges.KEEP, Allocation.QUEUE, [4, 6]),
+        (Hedges.LAST, Allocation.QUEUE, [9, 6]),
+        (Hedges.IGNORE, Allocation.QUEUE, [10, 5]),
+        (Hedges.KEEP, Allocation.WATER_FILLING, [4, 6]),
+        (Hedges.LAST, Allocation.WATER_FILLING, [9, 6]),
+    ],
+)
+def test_wf_036_and_wf_039_hedges(hedges: Hedges, allocation: Allocation, dealt: list[int]) -> None:
+    """WF-036, WF-039: 15 lots of a holder with 4 safe of 10, first in rank, and one with 6."""
+    two = [Candidate(1, 1, 10, profit=9, equity=10, safe=4), Candidate(1, 2, 6, profit=1, equity=10)]
+    assert deal_lots(15, two, LotPolicy(allocation, hedges=hedges)) == dealt
+
+
+def test_wf_062_min_max_of_money() -> None:
+    """WF-062: capped like every policy; without a profit no share; a part of the smallest gain is worth most."""
+    assert share_min_max(5, [100, 3, 3], [100, 3, 3]) == [5, 0, 0]
+    assert share_min_max(500, [100, 3, 0], [10, 3, 0]) == [10, 3, 0]
+    assert share_deficit(Allocation.MIN_MAX, 53, [100, 3, 3], [100, 3, 3]) == [51, 1, 1]
+    assert share_min_max(2, [10, 10, 10], [10, 10, 10], first_extra=1) == [0, 1, 1]

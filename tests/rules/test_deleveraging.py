@@ -1,0 +1,380 @@
+"""
+Rules WF-036 to WF-038, WF-049, WF-060 and WF-061 on accounts whose legs hedge each other; mirrored long and short.
+
+One underlying at 100,000; FUTURE and a second one, NEXT, move with it one for one, CALL gains 6,000 when it rises by
+10,000 and loses 4,000 when it falls as far. Portfolio accounts require the worst of eight scenarios, others 5 %.
+"""
+
+from math import gcd
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.helpers.worlds import Driver
+from tocsin.core.errors import DataError
+from tocsin.core.ids import SUSPENSE, default_account
+from tocsin.engine import commands as cm
+from tocsin.engine.candidates import LEGS_MAX, close_at_mark, find_safe_lots, find_spreads, offer_lots
+from tocsin.margin.requirement import compute_requirement, sum_requirement
+from tocsin.margin.state import AccountState, Level, Mode
+from tocsin.margin.valuation import Valuation, compute_balances
+from tocsin.procedures.liquidation.intent import Intent
+from tocsin.procedures.waterfall import LotPolicy
+from tocsin.sheet import terms as t
+from tocsin.sheet.marks import Grade, Mark, Marks
+from tocsin.sheet.presets import HYSTERESIS_PPM, tiered_factors
+from tocsin.sheet.validate import validate_sheet
+
+USD, FUTURE, NEXT, CALL = 1, 1, 2, 3
+MARKS = {FUTURE: 100_000, NEXT: 100_000, CALL: 5_000}
+MOVES = (-10_000, -5_000, -1_000, 0, 0, 1_000, 5_000, 10_000)
+CALL_MOVES = (-4_000, -2_500, -600, -200, 200, 700, 3_000, 6_000)
+SIDES = pytest.mark.parametrize("side", [1, -1])
+
+
+def make_sheet(*, more: int = 0, **waterfall: object) -> t.RiskSheet:
+    """Return the sheet; `more` further contracts like FUTURE get the ids from 10."""
+
+    def contract(ident: int, symbol: str, kind: t.Kind = t.Kind.LINEAR, array: tuple[int, ...] = MOVES, **more):
+        return t.ContractTerms(
+            ident, symbol, kind, USD, 1, 1_000_000, 1_000, (t.Tier(0, 50_000),), own_loading=100, gap_charge=100,
+            impact_ppm=10_000, fee_ppm=1_000, underlying=1, array=array, **more,
+        )  # fmt: skip
+
+    contracts = [contract(FUTURE, "FUTURE"), contract(NEXT, "NEXT")]
+    option = t.OptionTerms(True, 100_000)
+    contracts.append(contract(CALL, "CALL", t.Kind.OPTION, CALL_MOVES, option=option, expiry_ns=2**60))
+    contracts += [contract(10 + i, f"MORE{i}") for i in range(more)]
+    return validate_sheet(
+        t.RiskSheet(
+            name="hedges",
+            preset=t.Preset.EXCHANGE,
+            assets=(t.AssetTerms(USD, "USD", 2, 1_000_000, (t.HaircutTier(0, 0),)),),
+            contracts=tuple(contracts),
+            tiered=tiered_factors(t.Preset.EXCHANGE),
+            charge=t.OFF,
+            hysteresis_ppm=HYSTERESIS_PPM,
+            calls=t.CallPolicy(enabled=False),
+            waterfall=t.WaterfallPolicy(**{"adl_after_cycles": 0, **waterfall}),
+            portfolio=t.Components(scenario=tiered_factors(t.Preset.EXCHANGE)),
+            scenarios=("down 10", "down 5", "down 1", "vol down", "vol up", "up 1", "up 5", "up 10"),
+            underlyings=(t.UnderlyingTerms(1, "X"),),
+        )
+    )
+
+
+def at_marks(sheet: t.RiskSheet | None = None) -> Valuation:
+    sheet = sheet or make_sheet()
+    marks = {c.id: Mark(MARKS.get(c.id, 100_000), 0, Grade.FRESH, 0) for c in sheet.contracts}
+    return Valuation(sheet, Marks(marks, {USD: 1_000_000}))
+
+
+def holder(cash: int = 10**6, mode: Mode = Mode.PORTFOLIO, **lots: int) -> AccountState:
+    names = {"future": FUTURE, "next": NEXT, "call": CALL}
+    ids = {names.get(name) or 10 + int(name[4:]): q for name, q in lots.items()}
+    positions = {c: (q, q * MARKS.get(c, 100_000)) for c, q in ids.items()}
+    return AccountState(1, 1, mode, cash={USD: cash}, positions=positions)
+
+
+# What is safe
+
+
+@SIDES
+@pytest.mark.parametrize(
+    ("legs", "contract", "safe"),
+    [
+        # Alone every lot is safe.
+        ({"future": 10}, FUTURE, 10),
+        # A whole hedge: closing any lot of it opens the other leg.
+        ({"future": 10, "next": -10}, FUTURE, 0),
+        # 4 of 10 are too much: closing 8 leaves 4 short against 6, as far the other way.
+        ({"future": 10, "next": -6}, FUTURE, 8),
+        ({"future": 10, "next": -6}, NEXT, 0),
+    ],
+)
+def test_wf_036_what_is_safe(side: int, legs: dict[str, int], contract: int, safe: int) -> None:
+    """WF-036: the lots whose close leaves no requirement from margin_call down above what it is."""
+    state, at = holder(**{name: side * q for name, q in legs.items()}), at_marks()
+    held = state.positions[contract][0]
+    (offer,) = offer_lots(1, state, at, [], {contract: -held})
+    assert (offer.lots, offer.safe) == (abs(held), safe)
+    before = compute_requirement(state, at, 2)
+    assert compute_requirement(close_at_mark(state, at, {contract: safe}), at, 2) <= before
+    if safe < abs(held):
+        assert compute_requirement(close_at_mark(state, at, {contract: safe + 1}), at, 2) > before
+
+
+@SIDES
+def test_wf_036_without_scenarios_all_is_safe(side: int) -> None:
+    """WF-036: a cross account's contracts stand alone; reserved lots are not offered."""
+    state = holder(mode=Mode.CROSS, future=side * 10, next=-side * 10)
+    (offer,) = offer_lots(1, state, at_marks(), [Intent(1, FUTURE, -side * 4, 0, 0)], {FUTURE: -side * 10})
+    assert (offer.lots, offer.reserved, offer.safe) == (6, 4, 6)
+
+
+@pytest.mark.parametrize(("side", "most"), [(1, 10), (-1, 9)])
+def test_wf_036_contracts_are_safe_together(side: int, most: int) -> None:
+    """
+    WF-036: 20 lots against 30 calls lose 80,000 when all falls by 10; with 10 lots left as much when all rises. So 10
+    may go, of one contract or of both. The mirror loses 20,000 by a rise, and with 11 lots left as much by a fall of 5.
+    """
+    state = holder(future=side * 10, next=side * 10, call=-side * 30)
+    at = at_marks()
+    limits = [sum_requirement(state, at, level) for level in (1, 2, 3)]
+    safe = find_safe_lots(state, at, {FUTURE: 10, NEXT: 10})
+    alone = find_safe_lots(state, at, {NEXT: 10})
+    assert (safe, alone) == ({FUTURE: most, NEXT: 0}, {NEXT: most})
+    for x in range(safe[FUTURE] + 1):
+        for y in range(safe[NEXT] + 1):
+            after = close_at_mark(state, at, {FUTURE: x, NEXT: y})
+            assert all(sum_requirement(after, at, i + 1) <= limit for i, limit in enumerate(limits))
+
+
+def test_wf_036_at_most_so_many_contracts_of_a_holder_in_one_cycle() -> None:
+    """WF-036"""
+    sheet = make_sheet(more=8)
+    state = holder(**{f"more{i}": 3 for i in range(8)})
+    safe = find_safe_lots(state, at_marks(sheet), {10 + i: 3 for i in range(8)})
+    assert sorted(safe.values()) == [0] * (8 - LEGS_MAX) + [3] * LEGS_MAX
+
+
+LEGS = st.dictionaries(st.sampled_from(["future", "next", "call"]), st.integers(-30, 30).filter(bool), min_size=1)
+
+
+@given(LEGS, st.sampled_from([Mode.PORTFOLIO, Mode.CROSS]), st.data())
+def test_closing_safe_lots_in_any_part_raises_no_requirement(legs, mode, data) -> None:
+    """WF-036, WF-037: no requirement rises from margin_call down, balances stay to the unit."""
+    state, at = holder(mode=mode, **legs), at_marks()
+    wanted = {c: -q for c, (q, _) in state.positions.items() if data.draw(st.booleans())}
+    offers = offer_lots(1, state, at, [], wanted)
+    closed = {o.contract: data.draw(st.integers(0, o.safe)) for o in offers}
+    if len(offers) > 1 and offers[0].spreads and data.draw(st.booleans()):
+        count = data.draw(st.integers(1, offers[0].spreads))
+        spreads = find_spreads(state, at, {o.contract: o.lots for o in offers}, {o.contract: o.safe for o in offers})
+        assert spreads == {USD: offers[0].spreads}
+        whole = gcd(*(o.lots for o in offers))
+        closed = {o.contract: o.lots // whole * count for o in offers}
+    after = close_at_mark(state, at, closed)
+    assert compute_balances(after, at) == {USD: compute_balances(state, at)[USD]}
+    for level in (1, 2, 3):
+        assert sum_requirement(after, at, level) <= sum_requirement(state, at, level)
+
+
+# Carried out
+
+
+class World(Driver):
+    """
+    Account 1 is taken over with what `legs` say; accounts 2 and 3 are the other side, and MAKER where nobody else is.
+    """
+
+    MAKER = 9
+
+    def __init__(self, side: int = 1, **waterfall: object) -> None:
+        super().__init__(make_sheet(**waterfall), shards=3)
+        self.side = side
+        self.mark()
+        self.cut()
+        self.open(self.MAKER, mode=Mode.EXTERNAL)
+        self.open(1, deposit=150_000, asset=USD)
+        for account in (2, 3):
+            self.open(account, deposit=10**6, asset=USD, mode=Mode.PORTFOLIO)
+        self.cut()
+
+    def mark(self, **moves: int) -> None:
+        ids = {"future": FUTURE, "next": NEXT, "call": CALL}
+        marks = tuple(MARKS[c] + self.side * moves.get(name, 0) for name, c in ids.items())
+        self.ok(
+            cm.SetMarks,
+            contract=tuple(ids.values()),
+            mark=marks,
+            funding=(0, 0, 0),
+            grade=(0, 0, 0),
+            asset=(USD,),
+            price=(1_000_000,),
+        )
+
+    def trade(self, account: int, other: int, lots: int, contract: int = FUTURE) -> None:
+        signed = lots * self.side
+        buyer, seller = (account, other) if signed > 0 else (other, account)
+        self.fill(buyer, seller, abs(signed), abs(signed) * MARKS[contract], contract)
+
+    def lots(self, account: int, contract: int = FUTURE) -> int:
+        state = self.engine.read(account) if account > 0 else self.engine.house.store.read(account)
+        return self.side * state.positions.get(contract, (0, 0))[0]
+
+    def default(self, contract: int = FUTURE) -> int:
+        return self.lots(default_account(contract), contract)
+
+    def said(self, kind: str) -> list[dict]:
+        return [e.fields for e in self.results[-1].events if e.kind == kind]
+
+    def fall(self, *, future: int = 13_000, following: int = 13_000) -> None:
+        """Move against account 1's long side; then take it over and announce, deal, book."""
+        self.mark(future=-future, next=-following)
+        for _ in range(4):
+            self.cut()
+
+
+@SIDES
+@pytest.mark.parametrize(
+    ("hedges", "left", "taken"),
+    [
+        # 2 is hedged and keeps all, 3 closes its 6, 4 stay with the default account.
+        (t.Hedges.KEEP, 4, (10, 0)),
+        # 3 closes its 6 first, then 2 the rest.
+        (t.Hedges.LAST, 0, (6, 0)),
+        # Like any other lots: 10 of 16, 10 to 6.
+        (t.Hedges.IGNORE, 0, None),
+    ],
+)
+def test_wf_036_and_wf_038_hedges_carried_out(
+    side: int, hedges: t.Hedges, left: int, taken: tuple[int, int] | None
+) -> None:
+    """WF-036, WF-038: 10 lots to go; account 2 is short 10 against NEXT, account 3 short 6 outright."""
+    world = World(side, hedges=hedges)
+    world.trade(1, 2, 10)
+    world.trade(2, world.MAKER, 10, NEXT)
+    world.trade(3, world.MAKER, -6)
+    world.cut()
+    levels = [world.engine.read(a).level for a in (2, 3)]
+    world.fall()
+    assert world.default() == left
+    if taken:
+        assert (-world.lots(2), -world.lots(3)) == taken
+    else:
+        assert -world.lots(2) - world.lots(3) == 6
+        assert world.lots(2) > -10
+    if hedges is t.Hedges.KEEP:
+        assert [world.engine.read(a).level for a in (2, 3)] == levels == [Level.CALM, Level.CALM]
+        assert world.said("adl_kept") == [{"contract": FUTURE, "lots": 4}]
+
+
+@SIDES
+@pytest.mark.parametrize("hedges", [t.Hedges.KEEP, t.Hedges.IGNORE])
+def test_wf_039_no_new_liquidation(side: int, hedges: t.Hedges) -> None:
+    """
+    WF-039: account 4 has 30,000 and 10 FUTURE against 10 NEXT, which require nothing. NEXT alone requires 100,000: if
+    the hedge is closed, at the mark and without a loss, the same cycle takes the account over.
+    """
+    world = World(side, hedges=hedges)
+    world.open(4, deposit=30_000, asset=USD, mode=Mode.PORTFOLIO)
+    world.cut()
+    world.trade(1, 4, 10)
+    world.trade(4, world.MAKER, 10, NEXT)
+    world.fall()
+    seen = [e.fields["level"] for r in world.results for e in r.events if e.kind == "taken_over" and e.account == 4]
+    if hedges is t.Hedges.KEEP:
+        assert (world.lots(4), world.lots(4, NEXT), seen) == (-10, 10, [])
+    else:
+        assert (world.lots(4), world.lots(4, NEXT), seen) == (0, 0, ["TAKEOVER"])
+
+
+@SIDES
+def test_wf_038_what_nobody_may_close_pays_in_cash(side: int) -> None:
+    """
+    WF-038: 10 lots stay with the default account; the 10,000 they lose at the next mark are a claim on the market,
+    whose fund pays 5,000, a quarter of the 20,000 that the takeover brought it.
+    """
+    world = World(side)
+    world.trade(1, 2, 10)
+    world.trade(2, world.MAKER, 10, NEXT)
+    world.cut()
+    world.fall()
+    assert (world.default(), world.lots(2)) == (10, -10)
+    world.mark(future=-14_000, next=-14_000)
+    world.cut()
+    world.cut()
+    assert world.said("claim") == [{"contract": FUTURE, "asset": USD, "amount": 10_000}]
+    assert world.engine.house.cash(SUSPENSE, USD) == -5_000
+
+
+@SIDES
+def test_wf_037_whole_spreads(side: int) -> None:
+    """WF-037: 10 FUTURE against 10 NEXT; no leg alone is safe, both together are."""
+    world = World(side)
+    world.trade(1, 2, 10)
+    world.trade(1, 2, -10, NEXT)
+    world.cut()
+    world.fall(future=10_000, following=0)
+    assert (world.lots(2), world.lots(2, NEXT)) == (0, 0)
+    assert (world.default(), world.default(NEXT)) == (0, 0)
+    dealt = [e.fields for r in world.results for e in r.events if e.kind == "adl_dealt"]
+    assert [(f["contract"], f["lots"], f["in_spreads"]) for f in dealt] == [(FUTURE, 10, 10), (NEXT, 10, 10)]
+
+
+@SIDES
+def test_wf_037_without_spreads_the_legs_stay(side: int) -> None:
+    """WF-037: the same with spreads off: neither leg is safe alone, so that both stay."""
+    world = World(side, spreads=False)
+    world.trade(1, 2, 10)
+    world.trade(1, 2, -10, NEXT)
+    world.cut()
+    world.fall(future=10_000, following=0)
+    assert (world.lots(2), world.lots(2, NEXT)) == (-10, 10)
+    assert (world.default(), world.default(NEXT)) == (10, -10)
+
+
+@SIDES
+def test_wf_037_spreads_of_several_holders_are_dealt_like_lots(side: int) -> None:
+    """WF-037: 9 spreads wanted, 8 and 4 offered: pro rata 6 and 3; nobody closes half a spread."""
+    world = World(side)
+    for account, lots in ((2, 8), (3, 4)):
+        world.trade(world.MAKER, account, lots)
+        world.trade(world.MAKER, account, -lots, NEXT)
+    world.trade(1, world.MAKER, 9)
+    world.trade(1, world.MAKER, -9, NEXT)
+    world.cut()
+    world.fall(future=11_000, following=0)
+    assert [(-world.lots(a), world.lots(a, NEXT)) for a in (2, 3)] == [(2, 2), (1, 1)]
+    assert (world.default(), world.default(NEXT)) == (0, 0)
+
+
+# Questions
+
+
+@SIDES
+def test_wf_060_and_wf_061_rank_and_what_if(side: int) -> None:
+    """WF-060, WF-061: the answers are what happens, and asking changes nothing."""
+    world = World(side, lots=t.Allocation.QUEUE)
+    world.trade(1, 2, 6)
+    world.trade(1, 3, 4)
+    world.cut()
+    world.mark(future=-13_000, next=-13_000)
+    world.cut()
+    world.cut()
+    before = world.engine.snapshot()
+    ranks = {a: world.engine.adl_rank(a, FUTURE) for a in (2, 3)}
+    # Same entry and mark; account 2 has the larger position on the same equity, so it stands first.
+    assert [(r.rank, r.holders, r.lots_before, r.lots, r.wanted) for r in ranks.values()] == [
+        (1, 2, 0, -side * 6, 10),
+        (2, 2, 6, -side * 4, 10),
+    ]
+    assert world.engine.adl_rank(3, FUTURE, 5).taken == {
+        t.Allocation.QUEUE: 0,
+        t.Allocation.PRO_RATA: 2,
+        t.Allocation.WATER_FILLING: 2,
+        t.Allocation.MIN_MAX: 2,
+    }
+    assert world.engine.adl_what_if(FUTURE, side * 7) == sorted([(2, side * 6), (3, side)])
+    whole = world.engine.adl_what_if(FUTURE, side * 5, LotPolicy(t.Allocation.PRO_RATA))
+    assert dict(whole) == {2: side * 3, 3: side * 2}
+    assert world.engine.adl_what_if(FUTURE, -side * 7) == []
+    assert world.engine.snapshot() == before
+
+
+def test_wf_060_says_what_cannot_be_asked() -> None:
+    """WF-060, WF-061"""
+    world = World()
+    world.trade(1, world.MAKER, 6)
+    world.cut()
+    for account in (2, 77, world.MAKER):
+        with pytest.raises(DataError, match=f"lots of contract {FUTURE} that ADL may close, was {account} with none"):
+            world.engine.adl_rank(account, FUTURE)
+    for lots in (0, 2**31, 1.5, True):
+        with pytest.raises(DataError, match="lots must be a whole number from 1 to 2147483647"):
+            world.engine.adl_what_if(FUTURE, lots)
+    with pytest.raises(DataError, match="contract must be one with a mark, was 99"):
+        world.engine.adl_what_if(99, 5)
+    assert world.engine.adl_rank(1, FUTURE).wanted == 0
