@@ -287,11 +287,14 @@ def _find_prices(
     """
     Return the nearest liquidation prices below and above: the rulebook's own for one leg, ours for several.
 
-    For several legs on one coin the coin's price moves under all of them, options revalued at their volatility.
+    For several legs on one coin the coin's price moves under all of them, options revalued at their volatility. So it
+    does for one leg where the venue publishes no price because only the account's ratio counts.
     """
     none = Price(price=None, reason="")
     if len(portfolio.legs) == 1 and portfolio.legs[0].option is None:
         found = evaluation.legs[0].liquidation
+        if found is not None and found.reason is NoPrice.PORTFOLIO_MARGIN:
+            return _search(book, portfolio, question, question.parts[0].coin)
         if found is None or found.price is None:
             reason = str(found.reason or NoPrice.INPUT_MISSING) if found else "the rulebook states none"
             silent = Price(price=None, reason=reason)

@@ -93,7 +93,8 @@ def build_portfolio(book: Rulebook, question: Question) -> Portfolio:
     """
     Return the question as an account of one venue, in its symbols, contracts and units.
 
-    A single leg stands alone in isolated margin where the rulebook has it; several share cross or portfolio margin.
+    Legs stand in cross margin, in portfolio margin where the rulebook has no cross, a single one in isolated margin
+    where it has nothing else.
 
     Raises:
         VenueRefusal: The rulebook has no such contract, or no mode in which legs stand together.
@@ -133,7 +134,7 @@ def value_unit(unit: str, prices: Mapping[str, Decimal]) -> Decimal:
 
 
 def _choose_mode(book: Rulebook, legs: int) -> Mode:
-    wanted = [Mode.CROSS, Mode.PORTFOLIO] if legs > 1 else [Mode.ISOLATED, Mode.CROSS, Mode.PORTFOLIO]
+    wanted = [Mode.CROSS, Mode.PORTFOLIO] if legs > 1 else [Mode.CROSS, Mode.ISOLATED, Mode.PORTFOLIO]
     for mode in wanted:
         if mode in book.modes:
             return mode
