@@ -118,9 +118,8 @@ def describe_cure(cure: Cure) -> str:
     """
     text = f"{cure.scope} is below {cure.level} margin: deposit {format_amount(cure.deposit)} {cure.unit}"
     if cure.close is not None and cure.close_notional is not None:
-        text += (
-            f", or close {format_amount(cure.close)} of {cure.leg} ({format_amount(cure.close_notional)} of notional)"
-        )
+        notional = format_amount(cure.close_notional)
+        text += f", or close {format_amount(cure.close)} of {cure.leg} (notional {notional})"
     return text
 
 

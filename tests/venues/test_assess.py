@@ -1,0 +1,196 @@
+"""
+What follows from an evaluation: what-ifs, distances, T*, cures; our own JSON; one account in another venue's terms.
+"""
+
+from decimal import Decimal, localcontext
+from math import log
+from statistics import NormalDist
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tocsin.core.errors import ConfigError, DataError
+from tocsin.venues import VenueRefusal
+from tocsin.venues.assess import assess
+from tocsin.venues.contract import NUMBERS, Balance, Leg, MissingInput, Mode, OptionTerms, Portfolio, Product
+from tocsin.venues.params import decode_numbers
+from tocsin.venues.portfolio_json import read_portfolio
+from tocsin.venues.registry import find_rulebook
+from tocsin.venues.shocks import apply_shocks, read_shock
+from tocsin.venues.translate import translate
+
+D = Decimal
+UM = find_rulebook("binance-usdm")
+
+
+def leg(symbol: str = "BTCUSDT", size: str = "1", price: str = "100000", **more: Any) -> Leg:
+    fields: dict[str, Any] = {"entry": D(price), "mark": D(price), "settle": "USDT", "product": Product.LINEAR, **more}
+    return Leg(symbol=symbol, underlying=symbol[:3], size=D(size), **fields)
+
+
+def account(*legs: Leg, usdt: str = "10000") -> Portfolio:
+    return Portfolio(venue="binance", legs=legs, balances=(Balance(asset="USDT", amount=D(usdt), price=D(1)),))
+
+
+def test_a_shock_moves_legs_index_and_collateral_of_its_coin() -> None:
+    portfolio = msgspec.structs.replace(
+        account(leg(index=D(100_000)), leg("ETHUSDT", "1", "3000")),
+        balances=(Balance(asset="BTC", amount=D(1), price=D(100_000)),),
+    )
+    moved = apply_shocks(portfolio, [read_shock("BTC=-10%")])
+    assert [x.mark for x in moved.legs] == [90_000, 3000]
+    assert moved.legs[0].index == 90_000 and moved.legs[0].entry == 100_000
+    assert moved.balances[0].price == 90_000
+
+
+def test_a_symbol_moves_alone_and_shocks_follow_each_other() -> None:
+    portfolio = account(leg(), leg("BTCUSDT_260925"))
+    moved = apply_shocks(portfolio, [read_shock("BTCUSDT=50,000"), read_shock("BTC=+10%")])
+    assert [x.mark for x in moved.legs] == [55_000, 110_000]
+
+
+@pytest.mark.parametrize("text", ["BTC", "=1", "BTC=", "BTC=x", "BTC=-100%", "BTC=0", "BTC=NaN", "BTC=1e99"])
+def test_what_is_no_shock_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError):
+        read_shock(text)
+
+
+def test_an_unknown_market_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="nothing is called BTX; did you mean BTC"):
+        apply_shocks(account(leg()), [read_shock("BTX=1%")])
+
+
+def test_an_option_is_revalued_at_its_volatility() -> None:
+    terms = OptionTerms(is_call=True, strike=D(100_000), expiry_years=D(1), forward=D(100_000), vol=D("0.5"))
+    call = leg("BTC-C", "1", "1", product=Product.OPTION, option=terms)
+    moved = apply_shocks(account(call), [read_shock("BTC=90000")]).legs[0]
+    normal, upper = NormalDist(), (log(0.9) + 0.125) / 0.5
+    wanted = 90_000 * normal.cdf(upper) - 100_000 * normal.cdf(upper - 0.5)
+    assert moved.mark is not None and abs(float(moved.mark) - wanted) < 1e-4
+    assert moved.option is not None and moved.option.forward == 90_000
+    blind = msgspec.structs.replace(call, option=msgspec.structs.replace(terms, vol=None))
+    with pytest.raises(MissingInput, match=r"option\.vol"):
+        apply_shocks(account(blind), [read_shock("BTC=90000")])
+
+
+def test_distance_in_percent_and_daily_moves() -> None:
+    found = assess(UM, account(leg()), {"BTC": D("0.02")})
+    price = found.evaluation.legs[0].liquidation
+    assert price is not None and price.price is not None
+    (distance,) = found.distances
+    assert distance.share is not None and distance.daily_moves is not None
+    with localcontext(NUMBERS):
+        assert distance.share == price.price / 100_000 - 1
+        assert distance.daily_moves == -distance.share / D("0.02")
+
+
+def test_t_star_is_the_rulebooks_formula() -> None:
+    found = assess(UM, account(leg()), {"*": D("0.02")})
+    # Buffer 10,000 - 400; 2,000 a day; z 3.29: (9600 / 3.29 / 2000)^2 days.
+    assert found.t_star_minutes == int((D(9600) / D("3.29") / 2000) ** 2 * 1440)
+    assert found.volatility_source == "given"
+
+
+def test_legs_that_cancel_leave_no_deadline() -> None:
+    hedged = account(leg(hedge_side="long"), leg(size="-1", hedge_side="short"))
+    assert assess(UM, hedged, {"*": D("0.02")}).t_star_minutes is None
+    assert assess(UM, hedged, {"*": D("0.02")}).notes == (
+        "T* is absent: the account's value does not move with its markets",
+    )
+
+
+def test_a_coin_without_volatility_says_how_to_give_one() -> None:
+    portfolio = account(msgspec.structs.replace(leg(), underlying="NOCOIN"))
+    found = assess(UM, portfolio, {})
+    assert found.t_star_minutes is None
+    assert found.notes[0] == "no volatility of NOCOIN is shipped: give --vol NOCOIN=4%"
+
+
+@given(size=st.decimals("0.1", "50", places=1), short=st.booleans(), share=st.decimals("0.001", "0.2", places=3))
+def test_a_cure_cures_and_a_hair_less_does_not(size: Decimal, short: bool, share: Decimal) -> None:
+    wallet = size * 100_000 * share
+    portfolio = account(leg(size=str(-size if short else size), leverage=D(10)), usdt=str(wallet))
+    cures = assess(UM, portfolio, {}).cures
+    if share >= D("0.1"):
+        assert cures == ()
+        return
+    (cure,) = cures
+    assert cure.deposit == size * 10_000 - wallet
+    paid = account(portfolio.legs[0], usdt=str(wallet + cure.deposit))
+    assert assess(UM, paid, {}).cures == ()
+    assert cure.close is not None
+    with localcontext(NUMBERS):
+        for close, cured in ((cure.close, True), (cure.close * D("0.9999"), False)):
+            rest = (size - close) * (-1 if short else 1)
+            left = account(msgspec.structs.replace(portfolio.legs[0], size=rest), usdt=str(wallet))
+            assert (assess(UM, left, {}).cures == ()) is cured
+
+
+def test_the_cheapest_leg_is_named() -> None:
+    legs = (leg(leverage=D(50)), leg("ETHUSDT", "40", "3000", leverage=D(5)))
+    (cure,) = assess(UM, account(*legs, usdt="20000"), {}).cures
+    # 2,000 + 24,000 against 20,000: closing 30,000 of the dear leg, or 300,000 of the cheap one, which there is not.
+    assert cure.leg == "ETHUSDT"
+    assert cure.close_notional is not None and abs(cure.close_notional - 30_000) < 1
+
+
+def test_an_isolated_leg_is_cured_to_its_maintenance() -> None:
+    lost = leg(size="10", mark=D(90_000), mode=Mode.ISOLATED, isolated_collateral=D(100_000))
+    (cure,) = assess(UM, account(lost), {}).cures
+    assert (cure.scope, cure.level, cure.unit) == ("BTCUSDT", "maintenance", "USDT")
+    assert cure.deposit == 900_000 * D("0.0065") - 1500
+    assert cure.close is None
+
+
+OWN = (
+    b'{"rules": "binance-usdm", "legs": [{"symbol": "BTCUSDT", "underlying": "BTC", "size": "1.5", "mark": 100000.10}],'
+    b' "balances": [{"asset": "USDT", "amount": 5}]}'
+)
+
+
+def test_our_own_json_keeps_every_digit() -> None:
+    portfolio, rules = read_portfolio(decode_numbers(OWN))
+    assert rules == "binance-usdm" and portfolio.venue == "binance"
+    assert (portfolio.legs[0].size, str(portfolio.legs[0].mark)) == (D("1.5"), "100000.10")
+    assert portfolio.legs[0].product is Product.LINEAR
+
+
+BROKEN = [
+    ({"legs": [{"symbol": "B", "underlying": "B", "sise": 1}]}, r"legs\[0\]: size is missing.*did you mean sise"),
+    ({"legs": [{"symbol": "B", "underlying": "B", "size": 1, "markk": 2}]}, r"legs\[0\]: unknown field 'markk'.*mark"),
+    ({"legs": [{"symbol": "B", "underlying": "B", "size": "one"}]}, r"legs\[0\]: size must be a JSON number.*\"one\""),
+    ({"legs": [{"symbol": "B", "underlying": "B", "size": True}]}, r"legs\[0\]: size must be a JSON number"),
+    ({"legs": [{"symbol": "B", "underlying": "B", "size": 1, "product": "futur"}]}, r"legs\[0\]: product"),
+    ({"legs": [{"symbol": "B", "underlying": "B", "size": 1, "mark": -1}]}, r"leg B: mark must be above 0, was -1"),
+    ({"legs": [3]}, r"legs\[0\] must be an object, was 3"),
+    ({"legs": {}}, r"legs must be a list of objects"),
+    ({"legs": [], "balances": [{"asset": "USDT"}]}, r"balances\[0\]:.*amount"),
+    ({"legs": [], "ballances": []}, r"unknown field 'ballances'; did you mean balances"),
+    ({"legs": [], "rules": 5}, r"rules must be a rulebook's name, was 5"),
+    ({"legs": [], "venue": "binance", "extra": {"open_loss": "x"}}, r"open_loss"),
+]
+
+
+@pytest.mark.parametrize(("body", "message"), BROKEN, ids=[m for _, m in BROKEN])
+def test_broken_json_is_refused_by_field(body: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_portfolio(body)
+
+
+def test_another_venue_holds_the_same_coins_and_money() -> None:
+    own = account(leg(size="3", maintenance_rate=D("0.004"), leverage=D(10)), usdt="30000")
+    book = find_rulebook("hyperliquid")
+    other = translate(own, book)
+    assert (other.venue, other.legs[0].settle, other.balances[0].asset) == ("hyperliquid", "USDC", "USDC")
+    assert other.legs[0].size * other.legs[0].contract_size == 3
+    assert other.legs[0].maintenance_rate is None
+    assert book.run(other).equity == 30_000
+
+
+def test_isolated_legs_do_not_fall_together() -> None:
+    legs = [leg(s, mode=Mode.ISOLATED, isolated_collateral=D(1)) for s in ("BTCUSDT", "ETHUSDT")]
+    with pytest.raises(VenueRefusal, match="one leg at a time"):
+        translate(account(*legs), find_rulebook("binance-pm"))
