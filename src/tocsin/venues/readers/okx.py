@@ -1,0 +1,261 @@
+"""
+Reader of OKX's payloads: account/positions, account/balance, and their websocket channels.
+
+Sizes are contracts; `ctVal` is not in a position, so the contract size comes from the shipped listings, from
+`notionalUsd`, or must be given. "" means "there is none" in every field. `mmr` and `imr` of a position are amounts, not
+rates. A spot margin position (MARGIN) holds `pos` of `posCcy` and owes `liab` of `liabCcy`; in older accounts `pos`
+contains the margin, which is told from pos, margin and liability.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+
+from tocsin.venues.contract import NUMBERS, Balance, Leg, Mode, OptionTerms, Product
+from tocsin.venues.params import load
+from tocsin.venues.reading import ACCOUNT, Draft, Fields, PayloadError, Reader
+
+ONE = Decimal(1)
+MODES = {"cross": Mode.CROSS, "isolated": Mode.ISOLATED}
+QUOTES = ("USDT", "USDC")
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """What the shipped listings say of a kind of contract: its size by coin."""
+
+    product: Product
+    contract_size: Mapping[str, Decimal]
+
+
+def read_position(element: Fields, draft: Draft) -> None:
+    """
+    Read one position of /api/v5/account/positions.
+    """
+    symbol = element.text("instId")
+    kind = element.optional_text("instType") or _kind_of(symbol, element)
+    if kind == "MARGIN":
+        _read_borrowed(element, draft, symbol)
+        return
+    parts = symbol.split("-")
+    if len(parts) < 3:
+        raise PayloadError(f"{element.where}: instId must be a contract (BTC-USDT-SWAP), was {symbol!r}")
+    linear = parts[1] in QUOTES
+    option = kind == "OPTION" or len(parts) == 5
+    product = (Product.OPTION if linear else Product.OPTION_INVERSE) if option else _contract(linear=linear)
+    size, hedge = _size(element)
+    mode: Mode = element.choice("mgnMode", MODES) if element.has("mgnMode") else _mode_of(element)
+    mark = element.optional_positive("markPx")
+    leg = Leg(
+        symbol=symbol,
+        underlying=parts[0],
+        product=product,
+        size=size,
+        contract_size=_contract_size(element, symbol, product, abs(size), mark),
+        settle=element.optional_text("ccy") or (parts[1] if linear else parts[0]),
+        entry=element.optional_positive("avgPx"),
+        mark=mark,
+        index=element.optional_positive("idxPx"),
+        leverage=element.optional_positive("lever"),
+        mode=mode,
+        isolated_collateral=element.optional("margin") if mode is Mode.ISOLATED else None,
+        hedge_side=hedge,
+        option=_option(parts) if option else None,
+    )
+    place = draft.add_leg(leg, element.optional_text("uTime"))
+    draft.time = draft.time or element.optional_text("uTime")
+    _report(element, draft, place)
+    draft.see_price(place, "markPx", mark)
+    draft.see_price(place, "idxPx", leg.index)
+    draft.see_price(place, "last", element.optional_positive("last"))
+
+
+def read_account(element: Fields, draft: Draft) -> None:
+    """
+    Read one account of /api/v5/account/balance: its currencies, and adjEq where the mode has one.
+    """
+    draft.time = draft.time or element.optional_text("uTime")
+    if moment := element.optional_text("uTime"):
+        draft.moments["balance"] = moment
+    together = element.has("adjEq")
+    if together:
+        draft.rules = draft.rules or "okx-multi"
+        draft.equity = element.optional("adjEq")
+        for name, quantity in (("adjEq", "equity"), ("imr", "initial"), ("mmr", "maintenance"), ("mgnRatio", "ratio")):
+            draft.report(ACCOUNT, quantity, element.optional(name), name, "USD")
+    for detail in element.each("details"):
+        coin = detail.text("ccy")
+        cash = detail.optional("cashBal")
+        if cash is None:
+            raise PayloadError(f"{detail.where}: cashBal of {coin} is missing; the wallet balance is needed")
+        equity, value = detail.optional("eq"), detail.optional("eqUsd")
+        price = detail.optional_positive("coinUsdPrice")
+        if price is None and equity and value:
+            price = NUMBERS.divide(value, equity)
+        if not cash and not equity:
+            continue
+        draft.add_balance(Balance(asset=coin, amount=cash, price=price))
+        if not together:
+            draft.report(ACCOUNT, f"mgnRatio:{coin}", detail.optional("mgnRatio"), f"details.{coin}.mgnRatio")
+        if together and detail.has("disEq") and value:
+            rate = NUMBERS.divide(detail.number("disEq"), value)
+            if 0 <= rate < ONE:
+                draft.extra[f"discount:{coin}"] = rate
+                draft.notes.append(f"discount rate of {coin} from disEq / eqUsd")
+
+
+def _read_borrowed(element: Fields, draft: Draft, symbol: str) -> None:
+    parts = symbol.split("-")
+    owed = element.number("liab")
+    if not owed:
+        raise PayloadError(f"{element.where}: liab must not be 0: {symbol} owes nothing")
+    owed = abs(owed)
+    is_long = element.text("liabCcy") == parts[1]
+    assets = element.positive("pos")
+    mark = element.positive("markPx")
+    entry = element.optional_positive("avgPx")
+    mode: Mode = element.choice("mgnMode", MODES) if element.has("mgnMode") else Mode.ISOLATED
+    margin = element.optional("margin")
+    price = entry or mark
+    bought = NUMBERS.divide(owed, price) if is_long else NUMBERS.multiply(owed, price)
+    base_margin = (element.optional_text("posCcy") or parts[0 if is_long else 1]) == parts[0]
+    inside = margin is not None and abs(assets - bought - margin) < abs(assets - bought)
+    if inside:
+        draft.notes.append(f"{symbol}: pos contains the margin (older isolated mode)")
+    leg = Leg(
+        symbol=symbol,
+        underlying=parts[0],
+        product=Product.SPOT_MARGIN,
+        size=assets if is_long else -owed,
+        settle=element.optional_text("ccy") or parts[0 if base_margin else 1],
+        entry=entry,
+        mark=mark,
+        leverage=element.optional_positive("lever"),
+        mode=mode,
+        isolated_collateral=None if inside or mode is not Mode.ISOLATED else margin,
+    )
+    place = draft.add_leg(leg, element.optional_text("uTime"))
+    draft.time = draft.time or element.optional_text("uTime")
+    draft.extra[f"assets:{symbol}"] = assets
+    draft.extra[f"liab:{symbol}"] = owed
+    _report(element, draft, place)
+    draft.see_price(place, "markPx", mark)
+
+
+def _report(element: Fields, draft: Draft, place: int) -> None:
+    draft.report(place, "initial", element.optional("imr"), "imr")
+    draft.report(place, "maintenance", element.optional("mmr"), "mmr")
+    draft.report(place, "unrealised", element.optional("upl"), "upl")
+    leg = draft.legs[place]
+    if leg.mode is Mode.ISOLATED:
+        draft.report(place, "ratio", element.optional("mgnRatio"), "mgnRatio")
+        draft.report(place, "isolated_collateral", element.optional("margin"), "margin")
+    else:
+        draft.report(ACCOUNT, f"mgnRatio:{leg.settle}", element.optional("mgnRatio"), f"{leg.symbol} mgnRatio")
+    draft.report_price(place, element, "liqPx")
+
+
+def _kind_of(symbol: str, element: Fields) -> str:
+    if symbol.count("-") == 1 and "liabCcy" in element:
+        return "MARGIN"
+    return "OPTION" if symbol.count("-") == 4 else "SWAP"
+
+
+def _mode_of(element: Fields) -> Mode:
+    return Mode.ISOLATED if element.has("margin") else Mode.CROSS
+
+
+def _contract(*, linear: bool) -> Product:
+    return Product.LINEAR if linear else Product.INVERSE
+
+
+def _size(element: Fields) -> tuple[Decimal, str]:
+    """
+    Return signed contracts and the hedge side: `pos` is signed in one-way mode, positive with a side in hedge mode.
+    """
+    size = element.number("pos")
+    if not size:
+        raise PayloadError(f"{element.where}: pos must not be 0: {element.text('instId')} is no position")
+    side = element.optional_text("posSide")
+    if side in ("long", "short"):
+        return (abs(size) if side == "long" else -abs(size)), side
+    return size, ""
+
+
+def _contract_size(element: Fields, symbol: str, product: Product, size: Decimal, mark: Decimal | None) -> Decimal:
+    """
+    Return the contract size: `ctVal` where given, the shipped listing's, else `notionalUsd` over size and mark.
+    """
+    given = element.optional_positive("ctVal")
+    if given is not None:
+        return given * (element.optional_positive("ctMult") or ONE)
+    coin = symbol.split("-", maxsplit=1)[0]
+    for row in load("okx", "listings").decode(tuple[Listed, ...], "contracts"):
+        if row.product is product and coin in row.contract_size:
+            return row.contract_size[coin]
+    value = element.optional_positive("notionalUsd")
+    if value is None or (product is not Product.INVERSE and mark is None):
+        raise PayloadError(f"{element.where}: ctVal of {symbol} is missing; add it from /public/instruments")
+    raw = NUMBERS.divide(value, size) if product is Product.INVERSE else NUMBERS.divide(value, size * (mark or ONE))
+    return _round(raw)
+
+
+def _round(raw: Decimal) -> Decimal:
+    """Return the power of ten nearest to a contract size that USD and USDT prices make unround."""
+    power = Decimal(1).scaleb(raw.adjusted())
+    size = min((power, power * 10), key=lambda near: abs(raw / near - 1))
+    if abs(raw / size - 1) > Decimal("0.01"):
+        raise PayloadError(f"contract size from notionalUsd is {raw}, no power of ten; give ctVal")
+    return size
+
+
+def _option(parts: list[str]) -> OptionTerms | None:
+    try:
+        return OptionTerms(is_call=parts[4] == "C", strike=Decimal(parts[3]), expiry=parts[2])
+    except (IndexError, ArithmeticError):
+        return None
+
+
+def finish(draft: Draft) -> Draft:
+    """
+    Name the rulebook: by adjEq multi-currency; else isolated where every position is, else cross.
+    """
+    draft.venue = "okx"
+    if not draft.rules:
+        isolated = draft.legs and all(leg.mode is Mode.ISOLATED for leg in draft.legs)
+        draft.rules = "okx-isolated" if isolated else "okx-cross"
+    return draft
+
+
+READERS = (
+    Reader(
+        venue="okx",
+        endpoint="GET /api/v5/account/balance",
+        path=("data",),
+        keys=("details", "totalEq"),
+        read=read_account,
+        holds="account",
+    ),
+    Reader(
+        venue="okx",
+        endpoint="GET /api/v5/account/positions",
+        path=("data",),
+        keys=("instId", "pos", "mgnRatio"),
+        read=read_position,
+    ),
+    Reader(
+        venue="okx",
+        endpoint="account/positions: one position",
+        path=(),
+        keys=("instId", "pos", "mgnRatio"),
+        read=read_position,
+    ),
+    Reader(
+        venue="okx",
+        endpoint="account/balance: one account",
+        path=(),
+        keys=("details", "totalEq"),
+        read=read_account,
+        holds="account",
+    ),
+)
