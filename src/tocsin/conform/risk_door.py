@@ -69,7 +69,9 @@ RISK_RULES: tuple[RiskRule, ...] = (
     _rule(r"historical simulation VaR|ES on tabulated|^VaR/ES", RISK, risk_statistics.run_sample_tail),
     _rule(r"^FHS\b", RISK, risk_statistics.run_filtered),
     _rule(r"kupiec", RISK, risk_statistics.run_kupiec),
-    _rule(r"christoffersen (conditional|cc\b|joint)|^conditional coverage", RISK, risk_statistics.run_joint_coverage),
+    _rule(
+        r"christoffersen (conditional|cc\b|joint|mixed)|conditional coverage", RISK, risk_statistics.run_joint_coverage
+    ),
     _rule(r"christoffersen", RISK, risk_statistics.run_christoffersen),
     _rule(r"one-sided coverage", RISK, risk_statistics.run_coverage),
     _rule(r"plus factor origin", RISK, risk_statistics.run_plus_origin),
@@ -82,6 +84,6 @@ RISK_RULES: tuple[RiskRule, ...] = (
     _rule(r"^\d+% buffer", RISK, risk_statistics.run_buffer),
     _rule(r"^procyclicality", RISK, risk_statistics.run_movement),
     # Options.
-    _rule(r"black-?(scholes|76)|^BS\b|merton|garman|^generali[sz]ed black", RISK, risk_options.run_option),
+    _rule(r"\bblack-?(scholes|76)|^BS\b|merton|garman|\basay\b", RISK, risk_options.run_option),
 )
 """Patterns in the order in which they are asked; all that match are routes of a case."""

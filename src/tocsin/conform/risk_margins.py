@@ -231,6 +231,7 @@ def _read_fx(params: Inputs) -> sensitivities.FxCalibration:
     volatile = frozenset(str(name) for _, name in params.items("high_vol"))
     weights = params.object("RW")
     name = "corr_high_calc" if calculation in volatile else "corr_regular_calc"
+    name = name if params.has(name) else params.find("corr") or name
     correlations, limits = params.object(name), params.object("CT_musd")
     first, second, third = (1e6 * real(limits, f"cat{i}") for i in (1, 2, 3))
     return sensitivities.FxCalibration(

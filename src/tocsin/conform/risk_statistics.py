@@ -93,6 +93,11 @@ def run_kupiec(inputs: Inputs) -> Answer:
     if not names:
         return _accept(inputs)
     count, share = _count(inputs), real(inputs, "p")
+    if isinstance(inputs.raw(names[0]), list):
+        ratios = [backtests.kupiec(int(x), count, share) for x in reals(inputs, names[0])]
+        rejected = [ratio.lr >= backtests.ACCEPT_95 for ratio in ratios]
+        found = [ratio.lr for ratio in ratios]
+        return Answer(found, {"LR": found, "pvalue": [ratio.p_value for ratio in ratios], "reject": rejected})
     ratio = backtests.kupiec(inputs.whole(names[0]), count, share)
     return Answer(ratio.lr, {"LR": ratio.lr, "pvalue": ratio.p_value, "p_value": ratio.p_value, "LR_uc": ratio.lr})
 
@@ -137,7 +142,7 @@ def run_joint_coverage(inputs: Inputs) -> Answer:
         lr, p_value = answer.parts["LR_cc"], answer.parts["pvalue_cc"]
         return Answer(lr, {**answer.parts, "LR": lr, "pvalue": p_value})
     coverage = real(inputs, pick(inputs, "LR_uc", "LR_pof"))
-    joint = backtests.conditional_coverage(real(inputs, "LR_ind"), coverage)
+    joint = backtests.conditional_coverage(real(inputs, pick(inputs, "LR_ind", "LR_cci")), coverage)
     return Answer(joint.lr, {"LR": joint.lr, "LR_cc": joint.lr, "pvalue": joint.p_value, "pvalue_cc": joint.p_value})
 
 
