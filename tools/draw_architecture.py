@@ -23,6 +23,7 @@ OUTER = (
     ("risk", "option prices and greeks in floating point"),
     ("venues", "other people's rules as pure functions, one file a venue"),
     ("conform", "vector files against Tocsin, or against any program that speaks JSON lines"),
+    ("desk", "what a venue says of an account: recomputed, every difference traced to a cause"),
     ("lab", "10 October 2025: data, price paths, synthetic accounts, comparison of rules"),
     ("views", "pure functions from plain values to text, pictures and pages"),
     ("cli", "the command line, one file a verb"),

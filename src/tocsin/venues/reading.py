@@ -69,6 +69,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         moments: Time stamps by the place that carries them, as written; they should be one moment.
         label: Where it comes from, for people ("file.json, record 3 (by-snx-25x)").
         notes: Things the reader assumed or saw.
+        records: Names of the records it was read from, () for a payload.
     """
 
     portfolio: Portfolio
@@ -79,6 +80,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     moments: Mapping[str, str] = {}
     label: str = ""
     notes: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
     raw: Any = None
 
 
@@ -272,6 +274,7 @@ class Draft:
     prices: dict[int, dict[str, Decimal]] = field(default_factory=dict[int, dict[str, Decimal]])
     moments: dict[str, str] = field(default_factory=dict[str, str])
     notes: list[str] = field(default_factory=list[str])
+    records: list[str] = field(default_factory=list[str])
     raw: Any = None
     connector: "Fields | None" = None
 
@@ -364,6 +367,7 @@ class Draft:
             moments=dict(self.moments),
             label=self.label,
             notes=tuple(self.notes),
+            records=tuple(self.records),
             raw=self.raw,
         )
 

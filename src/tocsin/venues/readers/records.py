@@ -12,11 +12,14 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from tocsin.venues import VenueRefusal
 from tocsin.venues.contract import NUMBERS, Balance, Leg, Mode, Product
-from tocsin.venues.readers.files import Broken, Found, Skip, read_payloads
+from tocsin.venues.readers import finish_of
+from tocsin.venues.readers.files import Broken, Found, Skip, find_reader, read_payloads
 from tocsin.venues.readers.names import moment, option_terms, underlying_of
-from tocsin.venues.reading import ACCOUNT, Draft, Fields, PayloadError, Reading, to_number
+from tocsin.venues.reading import ACCOUNT, Draft, Fields, PayloadError, Reader, Reading, to_number
 
 PRODUCTS = {
     "linear": Product.LINEAR,
@@ -58,6 +61,9 @@ _RAW: Mapping[str, tuple[str, ...]] = {
 
 _NOTIONAL = ("notional", "positionValue", "position_value", "notionalUsd", "value", "current_value", "markValue")
 _FIGURES = (("initial", "initialMargin"), ("maintenance", "maintenanceMargin"), ("ratio", "marginRatio"))
+_EQUITY_FIELDS = ("marginUsed",)
+"""Fields that hold an isolated position's equity, not its initial margin."""
+
 _MARGIN_HOLDS_PROFIT = ("binance", "hyperliquid", "kucoin")
 """Venues whose isolated margin already contains the unrealised profit."""
 
@@ -149,25 +155,73 @@ def _read_other(record: Fields, readings: list[Reading], skipped: list[Skip]) ->
         kind = record.optional_text("kind") or "payload"
         skipped.append(Skip(record.where, f"no reader for this {kind} of {venue}"))
         return
-    readings.append(reading)
+    name = record.optional_text("id")
+    readings.append(msgspec.structs.replace(reading, records=(name,) if name else ()))
 
 
 def _read_group(members: Sequence[Fields]) -> Reading:
     first = members[0]
     venue_word = first.text("venue")
-    venue, cross, isolated = RULES.get(venue_word, (venue_word, venue_word, venue_word))
+    venue, cross, isolated = RULES.get(venue_word, (venue_word, venue_word, f"{venue_word}-isolated"))
     label = first.where if len(members) == 1 else f"{first.where} and {len(members) - 1} more of one account"
     draft = Draft(venue=venue, label=label, raw=[m.raw("raw") for m in members])
+    used: Reader | None = None
     for record in members:
-        _read_position(record, draft)
+        reader = find_reader(record.raw("raw"), venue)
+        if reader is not None and _read_by(reader, record, draft):
+            used = reader
+        else:
+            _read_position(record, draft)
+        draft.records.append(record.optional_text("id"))
+        stamp = moment(_stamp(record))
+        draft.time = draft.time or (stamp.isoformat().replace("+00:00", "Z") if stamp else "")
+        if note := record.optional_text("note"):
+            draft.notes.append(f"the collector's note: {note}")
     alone = all(leg.mode is Mode.ISOLATED for leg in draft.legs)
-    draft.rules = isolated if alone else cross
-    draft.mode = Mode.ISOLATED if alone else Mode.CROSS
+    if used is not None:
+        finish_of(venue, used)(draft)
+    if not draft.rules:
+        draft.rules = isolated if alone else cross
+        draft.mode = Mode.ISOLATED if alone else Mode.CROSS
     if first.raw("account") is not None:
         _read_account(first.inner("account"), draft)
-    if draft.equity is None and not draft.balances and not alone:
-        draft.notes.append("the record gives no account equity: what depends on the whole account is not judged")
     return draft.reading()
+
+
+def _read_by(reader: Reader, record: Fields, draft: Draft) -> bool:
+    """
+    Put a position into the draft by its venue's reader of `raw`; False where `raw` is too short an excerpt for it.
+
+    What the excerpt lacks is taken from the collector's fields, if these are not null.
+    """
+    one = Draft(venue=draft.venue, label=record.where)
+    try:
+        reader.read(Fields(record.raw("raw"), f"{record.where}: raw"), one)
+    except PayloadError:
+        return False
+    if len(one.legs) != 1 or one.legs[0].size == 0:
+        return False
+    leg = one.legs[0]
+    fill: dict[str, Any] = {
+        "entry": record.optional_positive("entryPrice"),
+        "mark": record.optional_positive("markPrice"),
+        "index": record.optional_positive("indexPrice"),
+        "leverage": record.optional_positive("leverage"),
+        "maintenance_rate": record.optional("maintenanceMarginPercentage"),
+        "isolated_collateral": _isolated(record, draft.venue, leg.mode, record.optional("unrealizedPnl")),
+    }
+    changes = {name: value for name, value in fill.items() if value is not None and getattr(leg, name) is None}
+    size = record.optional_positive("contractSize")
+    if size is not None and leg.contract_size == 1:
+        changes["contract_size"] = size
+    place = draft.add_leg(msgspec.structs.replace(leg, **changes), next(iter(one.moments.values()), ""))
+    draft.time = draft.time or one.time
+    draft.reported += [msgspec.structs.replace(f, leg=place if f.leg == 0 else f.leg) for f in one.reported]
+    for name, value in one.prices.get(0, {}).items():
+        draft.see_price(place, name, value)
+    draft.notes += one.notes
+    _derive(record, draft, place)
+    return True
 
 
 def _read_position(record: Fields, draft: Draft) -> None:
@@ -213,29 +267,33 @@ def _read_position(record: Fields, draft: Draft) -> None:
     place = draft.add_leg(leg, _stamp(record))
     _report(record, raw, draft, place)
     _see_prices(raw, draft, place, leg, profit)
-    if note := record.optional_text("note"):
-        draft.notes.append(f"the collector's note: {note}")
 
 
 def _report(record: Fields, raw: Fields, draft: Draft, place: int) -> None:
-    for quantity, name in (
-        ("initial", "initialMargin"),
-        ("maintenance", "maintenanceMargin"),
-        ("ratio", "marginRatio"),
-    ):
+    isolated = draft.legs[place].mode is Mode.ISOLATED
+    for quantity, name in _FIGURES:
         value = record.optional(name)
         if value is None:
             continue
         field, exact = _find_raw(raw, name, value)
-        draft.report(place, quantity, abs(exact) if draft.venue == "derive" else exact, field)
-        draft.derive(place, quantity, abs(value) if draft.venue == "derive" else value, name)
+        held = "isolated_equity" if isolated and field in _EQUITY_FIELDS else quantity
+        draft.report(place, held, abs(exact) if draft.venue == "derive" else exact, field)
     field = next((n for n in _RAW["liquidationPrice"] if n in raw), "")
     if field:
         draft.report_price(place, raw, field)
     elif record.has("liquidationPrice"):
         draft.report_price(place, record, "liquidationPrice")
-    if record.has("liquidationPrice"):
-        draft.derive(place, "liquidation", record.price("liquidationPrice"), "liquidationPrice")
+    _derive(record, draft, place)
+
+
+def _derive(record: Fields, draft: Draft, place: int) -> None:
+    """
+    Put the collector's normalised figures into the connector's column, where the venue reports the same.
+    """
+    for quantity, name in (*_FIGURES, ("liquidation", "liquidationPrice")):
+        value = record.price(name) if quantity == "liquidation" else record.optional(name)
+        if value is not None and any(f.leg == place and f.quantity == quantity for f in draft.reported):
+            draft.derive(place, quantity, abs(value) if draft.venue == "derive" else value, name)
 
 
 def _find_raw(raw: Fields, name: str, value: Decimal) -> tuple[str, Decimal]:

@@ -1,0 +1,63 @@
+"""
+What a rulebook answers for an account, and what it can still say where an input is missing.
+"""
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from tocsin.core.errors import TocsinError
+from tocsin.desk.worlds import World
+from tocsin.venues.contract import Evaluation, Leg, MissingInput, Mode
+
+_AT_EQUITY = frozenset({"ratio", "unrealised", "isolated_equity", "equity", "available"})
+_AT_MARK = _AT_EQUITY | {"initial", "maintenance", "notional"}
+_STAND_INS_MAX = 3
+
+
+class Answer(NamedTuple):
+    """
+    An evaluation with the world it was made in. Figures in `blind` rest on a stand-in for an input in `lacking`.
+    """
+
+    evaluation: Evaluation
+    world: World
+    blind: frozenset[str] = frozenset()
+    lacking: tuple[str, ...] = ()
+
+
+def ask(world: World) -> Answer | str:
+    """
+    Return the rulebook's answer, or why there is none.
+
+    For one leg alone, a missing mark, entry price or leverage gets a stand-in, so that the rule can speak of what does
+    not rest on it: an isolated liquidation price needs no mark, maintenance no leverage.
+    """
+    blind: frozenset[str] = frozenset()
+    lacking: list[str] = []
+    while True:
+        try:
+            return Answer(world.evaluate(), world, blind, tuple(lacking))
+        except MissingInput as error:
+            legs = world.portfolio.legs
+            found = _stand_in(legs[0], error.field) if len(legs) == 1 and len(lacking) < _STAND_INS_MAX else None
+            if found is None:
+                return str(error)
+            changes, unsure = found
+            world = world.with_leg(0, **changes)
+            blind |= unsure
+            lacking.append(error.field)
+        except TocsinError as error:
+            return str(error)
+        except ArithmeticError:
+            return "the account's numbers are beyond what the rule can compute"
+
+
+def _stand_in(leg: Leg, field: str) -> tuple[dict[str, Decimal], frozenset[str]] | None:
+    if field == "mark" and leg.mark is None and leg.entry is not None:
+        # The liquidation price of a cross position rests on the profit, and so on the mark.
+        return {"mark": leg.entry}, _AT_MARK if leg.mode is Mode.ISOLATED else _AT_MARK | {"liquidation"}
+    if field == "entry" and leg.entry is None and leg.mark is not None:
+        return {"entry": leg.mark}, _AT_EQUITY | {"liquidation"}
+    if field == "leverage" and leg.leverage is None:
+        return {"leverage": Decimal(1)}, frozenset({"initial", "available"})
+    return None

@@ -1,0 +1,127 @@
+"""
+From a difference to its causes: one input swapped at a time in a fixed order, then two, else said to be unexplained.
+
+A swap explains a difference if under it the rules give the reported figure: to the printed digits or a millionth
+(tight), else to a twentieth of a percent with nine tenths of the difference gone (loose; the closest wins). Nothing is
+explained by halves: a cause that leaves more is none. Parts are signed and sum exactly to the difference.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from tocsin.desk.codes import Code, Part
+from tocsin.desk.question import Question
+from tocsin.desk.swaps import Swap, swaps_for
+from tocsin.desk.worlds import EXACT, try_value
+from tocsin.venues.reading import ACCOUNT
+
+TIGHT = Decimal("1e-6")
+LOOSE = Decimal("5e-4")
+LEFT_MAX = Decimal("0.1")
+PAIR_FIRSTS_MAX = 40
+WORTH = Decimal("0.98")
+
+
+def attribute(question: Question) -> tuple[Part, ...]:
+    """
+    Return the parts of reported - own, () if they are equal.
+
+    At most a few hundred evaluations of the account; none where the printed digits explain the difference.
+    """
+    difference = question.difference
+    if not difference:
+        return ()
+    digit = quantum(question.reported)
+    if abs(difference) <= digit and abs(difference) <= abs(question.reported) * LOOSE:
+        return (Part(Code.ROUNDING, difference, f"the last printed digit is worth {digit}"),)
+    tried = _try_all(question)
+    found = _explain(question, tried)
+    if found is not None:
+        return _parts(question, found)
+    pair = _explain_by_two(question, tried)
+    if pair is not None:
+        return pair
+    if abs(difference) <= digit:
+        return (Part(Code.ROUNDING, difference, f"the last printed digit is worth {digit}"),)
+    if question.figure.leg == ACCOUNT and question.is_mixed(ACCOUNT):
+        why = f"time stamps of the payload lie {question.spread_s} s apart: its parts are of different moments"
+        return (Part(Code.STALE_SNAPSHOT, difference, why),)
+    return (Part(Code.UNEXPLAINED, difference, "no single swap, and no two, give the reported figure"),)
+
+
+def quantum(value: Decimal) -> Decimal:
+    """
+    Return the worth of the last printed digit, at most 1.
+    """
+    exponent = value.as_tuple().exponent
+    return Decimal(1).scaleb(exponent) if isinstance(exponent, int) and exponent < 0 else Decimal(1)
+
+
+def _try_all(question: Question) -> list[tuple[Swap, Decimal]]:
+    tried: list[tuple[Swap, Decimal]] = []
+    for swap in swaps_for(question):
+        value = try_value(swap.apply(question.world), question.figure)
+        if value is not None and value != question.own:
+            tried.append((swap, value))
+            if _is_tight(question, value):
+                break
+    return tried
+
+
+def _is_tight(question: Question, value: Decimal) -> bool:
+    gap = abs(EXACT.subtract(question.reported, value))
+    digit = quantum(question.reported)
+    bound = abs(question.reported) * TIGHT
+    if digit <= abs(question.difference) * LEFT_MAX:
+        bound = max(bound, digit)
+    return gap <= bound and gap < abs(question.difference)
+
+
+def _explain(question: Question, tried: Sequence[tuple[Swap, Decimal]]) -> tuple[Swap, Decimal] | None:
+    """
+    Return the swap that gives the reported figure: the first tight one, else the closest loose one.
+    """
+    near: list[tuple[Decimal, int]] = []
+    for place, (_, value) in enumerate(tried):
+        if _is_tight(question, value):
+            return tried[place]
+        gap = abs(EXACT.subtract(question.reported, value))
+        if gap <= abs(question.reported) * LOOSE and gap <= abs(question.difference) * LEFT_MAX:
+            near.append((gap, place))
+    return tried[min(near)[1]] if near else None
+
+
+def _explain_by_two(question: Question, tried: Sequence[tuple[Swap, Decimal]]) -> tuple[Part, ...] | None:
+    """
+    Return the parts of the first two swaps of different causes, in order, that give the reported figure tightly.
+    """
+    for swap, value in list(tried)[:PAIR_FIRSTS_MAX]:
+        gap = abs(EXACT.subtract(question.reported, value))
+        if gap > abs(question.difference) * WORTH or swap.code is Code.COLLATERAL_HAIRCUT:
+            continue
+        world = swap.apply(question.world)
+        for second, _ in list(tried)[:PAIR_FIRSTS_MAX]:
+            if second.code is swap.code:
+                continue
+            both = try_value(second.apply(world), question.figure)
+            if both is not None and _is_tight(question, both):
+                first = Part(swap.code, EXACT.subtract(value, question.own), swap.why)
+                then = Part(second.code, EXACT.subtract(both, value), second.why)
+                return _with_rest(question, [first, then])
+    return None
+
+
+def _parts(question: Question, found: tuple[Swap, Decimal]) -> tuple[Part, ...]:
+    swap, value = found
+    return _with_rest(question, [Part(swap.code, EXACT.subtract(value, question.own), swap.why)])
+
+
+def _with_rest(question: Question, parts: list[Part]) -> tuple[Part, ...]:
+    rest = question.difference
+    for part in parts:
+        rest = EXACT.subtract(rest, part.amount)
+    if rest:
+        small = abs(rest) <= max(quantum(question.reported), abs(question.reported) * TIGHT)
+        code = Code.ROUNDING if small else Code.UNEXPLAINED
+        parts.append(Part(code, rest, "what is left" if not small else "printed digits"))
+    return tuple(parts)

@@ -1,0 +1,151 @@
+"""
+One figure in doubt: what was reported, what the rules give, and what the payload offers to tell the two apart.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+
+from tocsin.desk.worlds import EXACT, World
+from tocsin.venues.contract import NUMBERS, Evaluation, Leg, Mode, Product
+from tocsin.venues.readers.names import moment
+from tocsin.venues.reading import ACCOUNT, Figure, Reading
+
+ZERO, ONE = Decimal(0), Decimal(1)
+IMPLIED = "implied by "
+FAR_APART_S = 60
+
+
+@dataclass(frozen=True)
+class Question:
+    """
+    A reported figure that the rules do not give to the digit.
+
+    Attributes:
+        reading: The payload. figure: The reported one, its value not None.
+        world: The account as read. evaluation: The rules' answer there. own: Their figure.
+    """
+
+    reading: Reading
+    figure: Figure
+    world: World
+    evaluation: Evaluation
+    own: Decimal
+
+    @property
+    def reported(self) -> Decimal:
+        """
+        Return the reported value.
+        """
+        assert self.figure.value is not None
+        return self.figure.value
+
+    @property
+    def difference(self) -> Decimal:
+        """
+        Return reported less own, exactly.
+        """
+        return EXACT.subtract(self.reported, self.own)
+
+    @cached_property
+    def places(self) -> tuple[int, ...]:
+        """
+        Return the legs whose inputs the figure may rest on: the leg's own first.
+        """
+        legs = self.world.portfolio.legs
+        place = self.figure.leg
+        if place != ACCOUNT and (self.figure.quantity != "liquidation" or legs[place].mode is Mode.ISOLATED):
+            return (place,)
+        rest = [i for i in range(len(legs)) if i != place]
+        return tuple(rest if place == ACCOUNT else [place, *rest])
+
+    def leg(self, place: int) -> Leg:
+        """
+        Return a leg of the account as read.
+        """
+        return self.world.portfolio.legs[place]
+
+    def said(self, place: int, quantity: str) -> Decimal | None:
+        """
+        Return another figure that the venue reports of a leg (or of the account), None if it does not.
+        """
+        for figure in self.reading.reported:
+            if figure.leg == place and figure.quantity == quantity:
+                return figure.value
+        return None
+
+    def prices(self, place: int) -> Iterator[tuple[str, Decimal]]:
+        """
+        Return every other price that the payload shows or implies for a leg's market, the named ones first.
+        """
+        leg = self.leg(place)
+        seen = {leg.mark}
+        named: list[tuple[str, Decimal | None]] = [("index", leg.index), ("entry", leg.entry)]
+        named += self._shown(place, implied=False)
+        implied = [*self._shown(place, implied=True), *self._computed(place)]
+        for name, price in [*named, *implied]:
+            if price is not None and price > 0 and price not in seen:
+                seen.add(price)
+                yield name, price
+
+    def is_mixed(self, place: int) -> bool:
+        """
+        Tell whether the leg's time stamp lies more than a minute from another one of the payload.
+        """
+        return self.spread_s > FAR_APART_S and (place == ACCOUNT or len(self._stamps) > 1)
+
+    @cached_property
+    def spread_s(self) -> int:
+        """
+        Return the seconds between the first and the last time stamp of the payload.
+        """
+        return int((max(self._stamps) - min(self._stamps)).total_seconds()) if self._stamps else 0
+
+    @cached_property
+    def _stamps(self) -> list[datetime]:
+        texts: Mapping[str, str] = self.reading.moments
+        found = [moment(text) for text in [*texts.values(), self.reading.portfolio.time] if text]
+        return [when for when in found if when is not None]
+
+    def _shown(self, place: int, *, implied: bool) -> list[tuple[str, Decimal | None]]:
+        out: list[tuple[str, Decimal | None]] = []
+        for name, price in self.reading.prices.get(place, {}).items():
+            is_implied = "/" in name or " " in name
+            if is_implied is implied:
+                out.append((f"{IMPLIED}{name}" if implied else name, price))
+        return out
+
+    def _computed(self, place: int) -> Iterator[tuple[str, Decimal]]:
+        leg = self.leg(place)
+        units = NUMBERS.multiply(leg.size, leg.contract_size)
+        if not units or leg.product not in (Product.LINEAR, Product.INVERSE):
+            return
+        inverse = leg.product is Product.INVERSE
+        notional, profit = self.said(place, "notional"), self.said(place, "unrealised")
+        if notional:
+            parts = (abs(units), abs(notional))
+            yield f"{IMPLIED}notional", NUMBERS.divide(*(parts if inverse else parts[::-1]))
+        if profit is not None and leg.entry is not None:
+            moved = NUMBERS.divide(profit, units)
+            if not inverse:
+                yield f"{IMPLIED}unrealised profit", NUMBERS.add(leg.entry, moved)
+            elif (rest := NUMBERS.subtract(NUMBERS.divide(ONE, leg.entry), moved)) > 0:
+                yield f"{IMPLIED}unrealised profit", NUMBERS.divide(ONE, rest)
+        yield from self._from_margins(place, leg, inverse)
+
+    def _from_margins(self, place: int, leg: Leg, inverse: bool) -> Iterator[tuple[str, Decimal]]:
+        """
+        Return the price at which initial and maintenance margin would both be what is reported, if there is one.
+        """
+        if place >= len(self.evaluation.legs) or leg.mark is None:
+            return
+        margin = self.evaluation.legs[place]
+        pairs = [(self.said(place, "initial"), margin.initial), (self.said(place, "maintenance"), margin.maintenance)]
+        ratios = [NUMBERS.divide(said, own) for said, own in pairs if said and own]
+        if len(ratios) < 2 or ratios[0] <= 0 or ratios[0] == ONE:
+            return
+        if abs(ratios[0] - ratios[1]) <= abs(ratios[0] - ONE) / 50:
+            price = NUMBERS.divide(leg.mark, ratios[0]) if inverse else NUMBERS.multiply(leg.mark, ratios[0])
+            yield f"{IMPLIED}initial and maintenance margin", price

@@ -1,0 +1,55 @@
+"""
+Known errors of recorded payloads: figures that no rule can give, with the reason, as data beside the code.
+
+An entry names record, quantity and reason. A figure that misses and is named is skipped with that reason; one that is
+named and agrees passes all the same.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+
+import msgspec
+
+from tocsin.venues.reading import Reading
+
+
+class SourceError(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """
+    One figure of one record: `quantity` as in `Figure`, "*" for all of them.
+    """
+
+    record: str
+    quantity: str
+    reason: str
+
+
+class SourceErrors:
+    """The list, by record and quantity."""
+
+    def __init__(self, entries: Mapping[tuple[str, str], str]) -> None:
+        self._entries = dict(entries)
+
+    @classmethod
+    def shipped(cls) -> "SourceErrors":
+        """
+        Return the shipped list, `data/source_errors.json`.
+        """
+        return _shipped()
+
+    def find(self, reading: Reading, symbol: str, quantity: str) -> str:
+        """
+        Return the reason why this figure of a record is known to be wrong, "" if it is not known to be.
+        """
+        for name in reading.records:
+            for key in ((name, quantity), (f"{name}/{symbol}", quantity), (name, "*")):
+                if key in self._entries:
+                    return self._entries[key]
+        return ""
+
+
+@cache
+def _shipped() -> SourceErrors:
+    raw = (resources.files("tocsin.desk") / "data" / "source_errors.json").read_bytes()
+    entries = msgspec.json.decode(raw, type=list[SourceError])
+    return SourceErrors({(entry.record, entry.quantity): entry.reason for entry in entries})
