@@ -24,6 +24,7 @@ from tocsin.venues.contract import (
 )
 from tocsin.venues.curves import Piece, find_crossings, is_same_curve, trace
 from tocsin.venues.liquidation import find_liquidation, probes
+from tocsin.venues.listing import NoContract
 from tocsin.venues.question import Question, build_portfolio, value_unit
 from tocsin.venues.registry import Rulebook
 
@@ -54,13 +55,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """
     One rulebook's answer, amounts in USD. `initial` is the least that the venue asks: at its highest leverage for it.
 
-    `below` and `above` are the nearest liquidation prices under and over the price of now. `bases` says what the
-    numbers rest on, the account's first.
+    `below` and `above` are the nearest liquidation prices under and over the price of now. `settle` is the
+    asset of the collateral. `bases` says what the numbers rest on, the account's first.
     """
 
     name: str
     title: str
     symbols: tuple[str, ...]
+    settle: str
     product: Product
     notional: Decimal
     initial: Decimal | None
@@ -103,7 +105,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Silent(msgspec.Struct, frozen=True, kw_only=True):
-    """A rulebook that cannot say, and why; `field` names the input that it lacks, "" for another reason."""
+    """
+    A rulebook that cannot say, and why. `field` names the input that it lacks, "contract" where it has no such contract.
+    """
 
     name: str
     title: str
@@ -156,6 +160,7 @@ def compare(question: Question, books: Sequence[Rulebook], *, by: By = By.MAINTE
             rows.append(answer(question, book))
         except TocsinError as error:
             field = error.field if isinstance(error, MissingInput) else ""
+            field = "contract" if isinstance(error, NoContract) else field
             silent.append(Silent(name=book.name, title=book.title, reason=str(error), field=field))
     return Comparison(question=question, by=by, rows=tuple(_ranked(rows, by)), silent=tuple(silent))
 
@@ -177,6 +182,7 @@ def answer(question: Question, book: Rulebook) -> Row:
             name=book.name,
             title=book.title,
             symbols=tuple(leg.symbol for leg in portfolio.legs),
+            settle=portfolio.balances[0].asset,
             product=portfolio.legs[0].product,
             notional=question.notional,
             initial=_total(evaluation, "initial", question, unit),
@@ -203,7 +209,7 @@ def map_sizes(
     names: list[list[str]] = []
     curves: list[tuple[Piece, ...]] = []
     for book in books:
-        curve = trace(_amount_of(book, question, whole, by), low, high)
+        curve = trace(_amount_of(book, question, whole, by), low, high, grain=question.prices[question.parts[0].coin])
         same = next((i for i, other in enumerate(curves) if is_same_curve(curve, other)), None)
         if same is not None:
             names[same].append(book.name)

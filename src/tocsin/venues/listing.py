@@ -18,6 +18,12 @@ from tocsin.venues.params import Params, suggest
 from tocsin.venues.registry import Rulebook
 
 
+class NoContract(VenueRefusal):
+    """
+    A rulebook takes no contract of the kind asked for, or none on the coin is listed.
+    """
+
+
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """
     One kind of contract of a venue. `contract_size` is in base units (linear, options) or quote units (inverse).
@@ -51,11 +57,12 @@ def find_listing(book: Rulebook, coin: str, products: tuple[Product, ...], at: s
     Return the listing of a coin's contract: of the first of these products that the rulebook takes and lists for it.
 
     Raises:
-        VenueRefusal: It takes none of them, or none is listed for the coin; the message names the coins that are.
+        NoContract: It takes none of them, or none is listed for the coin; the message names the nearest that is.
+        VenueRefusal: How the venue spells its contracts is not shipped.
     """
     taken = [p for p in products if p in book.products]
     if not taken:
-        raise VenueRefusal(f"takes {', '.join(book.products)}; not {' or '.join(products)}")
+        raise NoContract(f"takes {', '.join(book.products)}; not {' or '.join(products)}")
     try:
         found = Params(book.venue, at).get("listings").decode(list[Listing], "contracts")
     except ConfigError as error:
@@ -65,7 +72,7 @@ def find_listing(book: Rulebook, coin: str, products: tuple[Product, ...], at: s
         if coin in listing.contract_size or "*" in listing.contract_size:
             return listing
     known = sorted({name for x in fitting for name in x.contract_size})
-    raise VenueRefusal(f"no {' or '.join(taken)} contract on {coin} is listed{suggest(coin, known)}")
+    raise NoContract(f"no {' or '.join(taken)} contract on {coin} is listed{suggest(coin, known)}")
 
 
 def _plain(value: Decimal | None) -> str:

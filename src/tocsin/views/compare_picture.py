@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from tocsin.venues.compare import By, Comparison, Row, SizeMap
+from tocsin.venues.contract import NoPrice
 from tocsin.venues.curves import Piece
 from tocsin.views.compare_text import (
     cheapest_spans,
@@ -210,7 +211,7 @@ def _draw_rows(
     """
     reach = max((float(row.nearest) for row in comparison.rows if row.nearest is not None), default=1.0)
     start = 36.0 if is_narrow else 400.0
-    room = 150.0 if is_narrow else 190.0
+    room = max((compute_text_width(_move_words(row), 11) for row in comparison.rows), default=0) + 8
     scale = Scale(0, reach, start, canvas.width - 20 - room)
     columns = (250.0, canvas.width - 20.0) if is_narrow else (290.0, 380.0)
     for x, words in zip(columns, ("initial", "maintenance"), strict=True):
@@ -236,12 +237,20 @@ def _draw_move(canvas: Canvas, row: Row, scale: Scale, colour: str, *, y: float)
         return
     end = scale.at(float(nearest))
     canvas.rect(scale.start, y - 9, end - scale.start, 9, fill=colour, radius=1.5)
+    canvas.text(end + 6, y, _move_words(row), size=11)
+
+
+def _move_words(row: Row) -> str:
+    if row.nearest is None:
+        return ""
     prices, distances = format_distance(row)
-    canvas.text(end + 6, y, f"{prices} ({distances})", size=11)
+    return f"{prices} ({distances})"
 
 
 def _no_price(row: Row) -> str:
     reason = reason_of(row)
+    if reason == NoPrice.ALREADY_BELOW.value:
+        return "liquidated at once: the collateral is too little"
     return "no price: " + (reason if len(reason) <= 46 else "see the table")
 
 

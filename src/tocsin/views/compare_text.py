@@ -10,12 +10,16 @@ from itertools import pairwise
 from tocsin.venues.compare import By, Change, Comparison, Price, Row, Silent, SizeMap
 from tocsin.venues.contract import NUMBERS
 from tocsin.venues.curves import rank
-from tocsin.venues.question import Kind, Question
+from tocsin.venues.question import DOLLARS, Kind, Question
 from tocsin.views.numbers import MINUS
 from tocsin.views.tables import Table
 
 DASH = "–"
-_RATE = "maintenance_rate"
+_COMMON = {
+    "contract": "no such contract on this coin, or none is listed",
+    "maintenance_rate": "no table of rates that covers this position is shipped",
+}
+"""What several rulebooks lack alike, in fewer words than each says it."""
 
 
 def describe_question(question: Question) -> str:
@@ -90,13 +94,14 @@ def label(names: Sequence[str]) -> str:
 
 def silent_lines(silent: Sequence[Silent]) -> list[str]:
     """
-    Return the rulebooks that cannot say: those without a table of rates in one line, the others with their reason.
+    Return the rulebooks that cannot say, one paragraph a reason.
     """
-    without = [s.name for s in silent if s.field == _RATE]
-    lines = pad_rows([(s.name, s.reason) for s in silent if s.field != _RATE])
-    if without:
-        words = f"No table of rates that covers this position is shipped: {', '.join(without)}."
-        lines += textwrap.wrap(words, width=110, initial_indent="  ", subsequent_indent="    ")
+    reasons: dict[str, list[str]] = {}
+    for one in silent:
+        reasons.setdefault(_COMMON.get(one.field, one.reason), []).append(one.name)
+    lines: list[str] = []
+    for reason, names in sorted(reasons.items(), key=lambda item: len(item[1])):
+        lines += textwrap.wrap(f"{', '.join(names)}: {reason}", 110, initial_indent="  ", subsequent_indent="    ")
     return lines
 
 
@@ -244,13 +249,18 @@ def _rank_row(place: int, row: Row, daily: Decimal | None, collateral: Decimal) 
     prices, distances = format_distance(row)
     nearest = row.nearest
     days = DASH if daily is None or nearest is None else _signed(NUMBERS.divide(nearest, daily), 1)
-    cells = [f"{place:>2}  {row.name}", row.symbols[0] if len(row.symbols) == 1 else f"{len(row.symbols)} legs"]
+    cells = [f"{place:>2}  {row.name}", _contract(row)]
     for amount in (row.initial, row.maintenance):
         none = (DASH, DASH)
         cells += none if amount is None else (format_share(amount, row.notional), format_money(amount))
     if row.is_short_of_initial(collateral):
         cells[2] = f"* {cells[2]}"
     return (*cells, prices, distances, days, row.dates or DASH)
+
+
+def _contract(row: Row) -> str:
+    name = row.symbols[0] if len(row.symbols) == 1 else f"{len(row.symbols)} legs"
+    return name if row.settle in DOLLARS else f"{name}, in {row.settle}"
 
 
 def _describe_part(question: Question, i: int) -> str:
@@ -270,6 +280,7 @@ def _row_value(row: Row) -> dict[str, object]:
     return {
         "rulebook": row.name,
         "contracts": list(row.symbols),
+        "collateral_in": row.settle,
         "initial": _text(row.initial),
         "initial_rate": _text(row.rate(By.INITIAL)),
         "maintenance": _text(row.maintenance),
