@@ -15,6 +15,7 @@ from tocsin.cli.bench import bench
 from tocsin.cli.compare import compare
 from tocsin.cli.conform import conform
 from tocsin.cli.demo import demo
+from tocsin.cli.desk import desk
 from tocsin.cli.margin import margin
 from tocsin.cli.output import Exit, UsageError, print_error
 from tocsin.cli.replay import replay
@@ -22,7 +23,7 @@ from tocsin.cli.verify import verify
 from tocsin.cli.why import why
 from tocsin.core.errors import InvariantBroken, TocsinError
 
-VERBS: tuple[Callable[..., int], ...] = (demo, replay, verify, why, margin, compare, conform, bench)
+VERBS: tuple[Callable[..., int], ...] = (demo, replay, verify, why, margin, compare, desk, conform, bench)
 """Every verb, in the order of `tocsin --help`: import its function above and add it here."""
 
 _HELP = "The margin engine you can check: margin calls, liquidations and losses in exact integers, from one log."
