@@ -106,7 +106,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 class Silent(msgspec.Struct, frozen=True, kw_only=True):
     """
-    A rulebook that cannot say, and why. `field` names the input that it lacks, "contract" where it has no such contract.
+    A rulebook that cannot say, and why. `field` names the input that it lacks, "contract" where it has no such one.
     """
 
     name: str

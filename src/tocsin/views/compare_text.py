@@ -101,7 +101,8 @@ def silent_lines(silent: Sequence[Silent]) -> list[str]:
         reasons.setdefault(_COMMON.get(one.field, one.reason), []).append(one.name)
     lines: list[str] = []
     for reason, names in sorted(reasons.items(), key=lambda item: len(item[1])):
-        lines += textwrap.wrap(f"{', '.join(names)}: {reason}", 110, initial_indent="  ", subsequent_indent="    ")
+        words = f"{', '.join(names)}: {reason}"
+        lines += textwrap.wrap(words, 110, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
     return lines
 
 
