@@ -80,15 +80,15 @@ def find_fractions(leg: Leg, portfolio: Portfolio, shipped: ParamSet) -> Fractio
     """
     notes: list[str] = []
     number: int | None = None
-    if leg.maintenance_rate is not None:
-        if leg.initial_rate is None:
-            raise MissingInput("initial_rate", f"{leg.symbol} states maintenance_rate alone")
+    if leg.maintenance_rate is not None and leg.initial_rate is not None:
         initial, maintenance = leg.initial_rate, leg.maintenance_rate
     else:
         number, tier = find_tier(leg, shipped)
-        maintenance = NUMBERS.multiply(tier.initial, tier.maintenance_share)
+        own = NUMBERS.multiply(tier.initial, tier.maintenance_share)
+        maintenance = own if leg.maintenance_rate is None else leg.maintenance_rate
         open_notional = portfolio.extra.get(f"open_notional:{leg.symbol}")
         initial = tier.initial if open_notional is None else scale_initial(tier, open_notional)
+        initial = initial if leg.initial_rate is None else leg.initial_rate
         if open_notional is None and tier.upper_cap:
             notes.append(f"open_notional of {leg.symbol} is not given: initial fraction without open-interest scaling")
     if leg.leverage is not None:

@@ -41,6 +41,16 @@ MODULES: dict[str, str] = {
 """First word of a rulebook's name -> the module whose `RULEBOOKS` holds it (others' too). One line a venue."""
 
 
+NOT_COVERED: dict[str, str] = {
+    "btse": "no page or capture tells its maintenance rate; the captures show the account's total alone",
+    "coinbaseinternational": "no capture of its own positions is at hand",
+    "krakenfutures": "its margin schedule is not in the captures; their positions carry no margin",
+    "toobit": "its captures hold neither maintenance rate nor brackets",
+    "whitebit": "its liquidation price is not reproduced by any form tried (nearest 0.5 % off)",
+}
+"""Venues asked for that have no rulebook, and why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rulebook:
     """
@@ -86,6 +96,9 @@ def find_rulebook(name: str) -> Rulebook:
     for book in rulebooks_of(name.split("-", maxsplit=1)[0]):
         if book.name == name:
             return book
+    venue = name.split("-", maxsplit=1)[0]
+    if venue in NOT_COVERED:
+        raise ConfigError(f"no rulebook for {venue}: {NOT_COVERED[venue]}")
     names = [book.name for book in all_rulebooks()]
     raise ConfigError(f"unknown rulebook {name!r}{suggest(name, names) or '; known: ' + ', '.join(names)}")
 

@@ -19,6 +19,7 @@ from tocsin.venues.contract import NUMBERS, Balance, Leg, Mode, Product
 from tocsin.venues.readers import finish_of
 from tocsin.venues.readers.files import Broken, Found, Skip, find_reader, read_payloads
 from tocsin.venues.readers.names import moment, option_terms, underlying_of
+from tocsin.venues.readers.refine import refine_account, refine_leg
 from tocsin.venues.reading import ACCOUNT, Draft, Fields, PayloadError, Reader, Reading, to_number
 
 PRODUCTS = {
@@ -183,8 +184,10 @@ def _read_group(members: Sequence[Fields]) -> Reading:
     if not draft.rules:
         draft.rules = isolated if alone else cross
         draft.mode = Mode.ISOLATED if alone else Mode.CROSS
-    if first.raw("account") is not None:
-        _read_account(first.inner("account"), draft)
+    account = first.inner("account") if first.raw("account") is not None else None
+    if account is not None:
+        _read_account(account, draft)
+    refine_account(account, Fields(first.raw("raw") or {}, f"{first.where}: raw"), draft)
     return draft.reading()
 
 
@@ -264,7 +267,7 @@ def _read_position(record: Fields, draft: Draft) -> None:
         deduction=raw.optional("cum", "mmDeduction"),
         option=option_terms(symbol, time) if product in (Product.OPTION, Product.OPTION_INVERSE) else None,
     )
-    place = draft.add_leg(leg, _stamp(record))
+    place = draft.add_leg(refine_leg(raw, leg, draft), _stamp(record))
     _report(record, raw, draft, place)
     _see_prices(raw, draft, place, leg, profit)
 
