@@ -35,6 +35,7 @@ RISK_RULES: tuple[RiskRule, ...] = (
     # Titles that name another model's terms come first.
     _rule(r"^SIMM\b", RISK, risk_margins.run_sensitivities),
     _rule(r"^scenario portfolio margin", VENUE, risk_venues.run_derive_portfolio),
+    _rule(r"^deribit PM", VENUE, risk_venues.run_deribit_futures),
     # Calls, collateral, levels.
     _rule(r"\bcollateral value", CORE, core_calls.run_collateral),
     _rule(r"delivery/return|credit support amount|\bthreshold sign", CORE, core_calls.run_agreement),

@@ -1,13 +1,17 @@
 """
-Venue door for risk cases: Derive's portfolio margin in the shape of `risk.json`.
+Venue door for risk cases: Derive's and Deribit's portfolio margins in the shape of `risk.json`.
 """
 
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, cast
 
-from tocsin.conform.compare import Answer
+from tocsin.conform.compare import Answer, Approximate
 from tocsin.conform.inputs import Inputs
-from tocsin.conform.numbers import InputError
+from tocsin.conform.numbers import InputError, need_number
 from tocsin.conform.venue_derive_margin import run_portfolio_margin
+from tocsin.venues.contract import Leg, Product
+from tocsin.venues.deribit_grid import SAME, General, Pair, price_moves, profit_at
 
 _FIELDS = {
     "cash": "cash",
@@ -80,3 +84,54 @@ def _read_scenarios(inputs: Inputs) -> list[dict[str, Any]]:
             raise InputError(f"inputs.scenarios[{i}] must be [spot factor, volatility, damping], was {row!r}")
         out.append(dict(zip(_SCENARIO, cells, strict=True)))
     return out
+
+
+_BUCKETS_MAX = 1_000
+_DECIMAL_BOUND = Fraction(1, 10**20)
+_ZERO, _ONE = Decimal(0), Decimal(1)
+
+
+def run_deribit_futures(inputs: Inputs) -> Answer:
+    """
+    Compute Deribit's risk matrix of coin-settled futures on one index: standard table and roll shock, in coins.
+
+    Positions are coins; gains of the summed table count `pnl_offset`. Futures have neither
+    volatility nor an extended table that the dampener leaves anything of at these sizes. The roll shock is the least
+    one, on gross positions. Initial margin adds what orders and market maker protection need; maintenance does not.
+    """
+    pairs = inputs.items("positions")
+    sizes = [_decimal(need_number(f"inputs.positions[{name}]", value)) for name, value in pairs]
+    legs = [_future(str(name), size) for (name, _), size in zip(pairs, sizes, strict=True)]
+    scan_range, buckets = inputs.number("price_range"), inputs.whole("buckets")
+    if not 0 < scan_range < 1 or not 1 <= buckets <= _BUCKETS_MAX:
+        raise InputError(f"inputs: price_range must be between 0 and 1 and buckets 1 to {_BUCKETS_MAX}")
+    terms = dict.fromkeys(Pair.__struct_fields__, _ZERO) | {"price_range": _decimal(scan_range)}
+    pair, general = Pair(**terms), General(mm_factor=_ONE, buckets=Decimal(buckets), dte_floor=_ONE, extended=())
+    moves = price_moves(pair, general)
+    table = [sum((profit_at(leg, move, SAME, pair, general) for leg in legs), _ZERO) for move in moves]
+    offset = _decimal(inputs.number("pnl_offset", 1))
+    table = [pnl * offset if pnl > 0 else pnl for pnl in table]
+    worst = Fraction(max(_ZERO, -min(table)))
+    roll = Fraction(sum(abs(size) for size in sizes)) * inputs.number("min_annualised_move")
+    matrix = worst + roll
+    added = sum((inputs.number(name, 0) for name in ("open_orders_margin", "mmp_margin", "spot_margin")), Fraction(0))
+    parts = {
+        "worst_case": worst,
+        "roll_shock": roll,
+        "risk_matrix_margin": matrix,
+        "initial_margin": matrix + added,
+        "maintenance_margin": matrix * inputs.number("mm_factor"),
+        "standard_first": Fraction(table[0]),
+        "standard_last": Fraction(table[-1]),
+    }
+    shown = {name: Approximate(value, _DECIMAL_BOUND) for name, value in parts.items()}
+    return Answer(shown["initial_margin"], shown)
+
+
+def _future(name: str, coins: Decimal) -> Leg:
+    """Return a coin-settled future of so many coins: at a mark of 1 its quote units are its coins."""
+    return Leg(symbol=name, underlying=name.partition("-")[0], product=Product.INVERSE, size=coins, mark=_ONE)
+
+
+def _decimal(number: Fraction) -> Decimal:
+    return Decimal(number.numerator) / Decimal(number.denominator)
