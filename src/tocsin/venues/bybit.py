@@ -4,6 +4,7 @@ Bybit's rulebooks: unified account in cross, isolated and portfolio margin, and 
 
 from tocsin.venues.bybit_account import evaluate_cross, evaluate_isolated
 from tocsin.venues.bybit_classic import evaluate_classic
+from tocsin.venues.bybit_pm import evaluate_portfolio
 from tocsin.venues.contract import Mode, Product
 from tocsin.venues.registry import Rulebook
 
@@ -26,6 +27,15 @@ RULEBOOKS: tuple[Rulebook, ...] = (
         modes=(Mode.ISOLATED,),
         products=_FUTURES,
         evaluate=evaluate_isolated,
+        page="bybit.md",
+    ),
+    Rulebook(
+        name="bybit-pm",
+        title="Bybit unified account, portfolio margin",
+        venue="bybit",
+        modes=(Mode.PORTFOLIO,),
+        products=(*_FUTURES, Product.OPTION),
+        evaluate=evaluate_portfolio,
         page="bybit.md",
     ),
     Rulebook(
