@@ -392,9 +392,17 @@ def test_missing_inputs_are_named():
 
 
 def test_readers_balance_and_positions():
-    doc = read(ACCOUNTS["jk-GetAccountBalance-okx"]["raw"])
+    balance = ACCOUNTS["jk-GetAccountBalance-okx"]["raw"]
+    doc = read(balance)
     assert doc.rules == "okx-multi"
-    assert {f.quantity for f in doc.reported} == {"equity", "initial", "maintenance", "ratio"}
+    assert not doc.reported
+    assert "positions are not in the payload" in doc.notes[-1]
+    full = read(balance, POSITIONS["okx-xrp-swap-cross"]["raw"])
+    account = {f.quantity for f in full.reported if f.leg < 0}
+    assert account >= {"equity", "initial", "maintenance", "ratio"}
+    # The sample shows one of several currencies: its details are no balances of the whole.
+    assert not full.portfolio.balances
+    assert full.portfolio.equity == D("55415.624719833286")
     live = read(ACCOUNTS["nt-okx-http_get_account_balance"]["raw"])
     assert live.portfolio.balances[0].amount == D("94.42612990333333")
     near(live.portfolio.balances[0].price, D("0.9999400"), "1e-6")

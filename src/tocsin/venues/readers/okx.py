@@ -83,6 +83,8 @@ def read_account(element: Fields, draft: Draft) -> None:
         draft.equity = element.optional("adjEq")
         for name, quantity in (("adjEq", "equity"), ("imr", "initial"), ("mmr", "maintenance"), ("mgnRatio", "ratio")):
             draft.report(ACCOUNT, quantity, element.optional(name), name, "USD")
+    if together and not _is_whole(element, draft):
+        return
     for detail in element.each("details"):
         coin = detail.text("ccy")
         cash = detail.optional("cashBal")
@@ -102,6 +104,18 @@ def read_account(element: Fields, draft: Draft) -> None:
             if 0 <= rate < ONE:
                 draft.extra[f"discount:{coin}"] = rate
                 draft.notes.append(f"discount rate of {coin} from disEq / eqUsd")
+
+
+def _is_whole(element: Fields, draft: Draft) -> bool:
+    """
+    Tell whether the currencies listed are the whole account: their eqUsd add up to totalEq. If not, adjEq stands.
+    """
+    whole = element.optional("totalEq")
+    listed = sum((detail.optional("eqUsd") or Decimal(0) for detail in element.each("details")), Decimal(0))
+    if whole is None or abs(listed - whole) <= abs(whole) * Decimal("0.001"):
+        return True
+    draft.notes.append(f"details hold {listed} USD of totalEq {whole}: adjEq as reported stands for the balances")
+    return False
 
 
 def _read_borrowed(element: Fields, draft: Draft, symbol: str) -> None:
@@ -132,7 +146,7 @@ def _read_borrowed(element: Fields, draft: Draft, symbol: str) -> None:
         mark=mark,
         leverage=element.optional_positive("lever"),
         mode=mode,
-        isolated_collateral=None if inside or mode is not Mode.ISOLATED else margin,
+        isolated_collateral=None if mode is not Mode.ISOLATED else Decimal(0) if inside else margin,
     )
     place = draft.add_leg(leg, element.optional_text("uTime"))
     draft.time = draft.time or element.optional_text("uTime")
@@ -221,6 +235,9 @@ def finish(draft: Draft) -> Draft:
     Name the rulebook: by adjEq multi-currency; else isolated where every position is, else cross.
     """
     draft.venue = "okx"
+    if draft.reported and not draft.legs:
+        draft.reported.clear()
+        draft.notes.append("margins of the account are not compared: its positions are not in the payload")
     if not draft.rules:
         isolated = draft.legs and all(leg.mode is Mode.ISOLATED for leg in draft.legs)
         draft.rules = "okx-isolated" if isolated else "okx-cross"
