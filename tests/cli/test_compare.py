@@ -32,7 +32,7 @@ def test_the_table_ranks_and_dates(capsys: pytest.CaptureFixture[str]) -> None:
     )
     rows = [line.split() for line in lines if line[:2].strip().isdigit()]
     assert [row[1] for row in rows] == ["dydx", "hyperliquid", "binance-usdm"]
-    assert rows[0][2:10] == ["BTC-USD", "2.00", "%", "1,000,000", "1.20", "%", "600,000", "91,093.1"]
+    assert rows[0][2:9] == ["2.00", "%", "1,000,000", "1.20", "%", "600,000", "91,093.1"]
     assert "  up to 16.5 M  binance-usdm" in lines
     assert lines[-1] == "  aax: no table of rates that covers this position is shipped"
 

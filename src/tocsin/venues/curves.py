@@ -250,12 +250,11 @@ def _fit_jump(
     low, high = gap
     for unit in (Decimal(1), grain):
         round_size = _roundest(low / unit, high / unit) * unit
-        before, after = value(round_size * (1 - NARROW)), value(round_size * (1 + NARROW))
+        under, over = round_size * (1 - NARROW), round_size * (1 + NARROW)
+        before, after = value(under), value(over)
         if before is None or after is None:
             continue
-        if _is_same(before, left.at(round_size * (1 - NARROW))) and _is_same(
-            after, right.at(round_size * (1 + NARROW))
-        ):
+        if _is_same(before, left.at(under)) and _is_same(after, right.at(over)):
             return left._replace(high=round_size), right._replace(low=round_size)
     while high - low > NARROW * high:
         middle = _between(low, high)

@@ -46,7 +46,7 @@ def describe_short(question: Question) -> str:
 
 def rank_table(comparison: Comparison, volatility: Mapping[str, Decimal]) -> Table:
     """
-    Return the ranking as a table.
+    Return the ranking as a table; a coin in brackets is the collateral's asset where it is no dollar.
 
     Args:
         volatility: Daily volatility by coin; the distance is also given in it where all legs are on one known coin.
@@ -56,7 +56,7 @@ def rank_table(comparison: Comparison, volatility: Mapping[str, Decimal]) -> Tab
     daily = volatility.get(next(iter(coins))) if len(coins) == 1 else None
     rows = tuple(_rank_row(i, row, daily, question.collateral) for i, row in enumerate(comparison.rows, start=1))
     margins = ("initial", "USD", "maintenance", "USD")
-    columns = ("rulebook", "contract", *margins, "liquidated at", "distance", "daily vols", "parameters of")
+    columns = ("rulebook", *margins, "liquidated at", "distance", "daily vols", "rules of")
     title = f"by {comparison.by}, least first" if comparison.by is not By.DISTANCE else "by distance, farthest first"
     note = ""
     if any(row.is_short_of_initial(question.collateral) for row in comparison.rows):
@@ -250,18 +250,22 @@ def _rank_row(place: int, row: Row, daily: Decimal | None, collateral: Decimal) 
     prices, distances = format_distance(row)
     nearest = row.nearest
     days = DASH if daily is None or nearest is None else _signed(NUMBERS.divide(nearest, daily), 1)
-    cells = [f"{place:>2}  {row.name}", _contract(row)]
+    name = row.name if row.settle in DOLLARS else f"{row.name} ({row.settle})"
+    cells = [f"{place:>2}  {name}"]
     for amount in (row.initial, row.maintenance):
         none = (DASH, DASH)
         cells += none if amount is None else (format_share(amount, row.notional), format_money(amount))
     if row.is_short_of_initial(collateral):
-        cells[2] = f"* {cells[2]}"
-    return (*cells, prices, distances, days, row.dates or DASH)
+        cells[1] = f"* {cells[1]}"
+    return (*cells, prices, distances, days, _months(row))
 
 
-def _contract(row: Row) -> str:
-    name = row.symbols[0] if len(row.symbols) == 1 else f"{len(row.symbols)} legs"
-    return name if row.settle in DOLLARS else f"{name}, in {row.settle}"
+def _months(row: Row) -> str:
+    """
+    Return the months from which the oldest and the newest parameters of a row are valid.
+    """
+    found = sorted({b.params_date[:7] for b in row.bases if b.params_date})
+    return DASH if not found else found[0] if len(found) == 1 else f"{found[0]}/{found[-1]}"
 
 
 def _describe_part(question: Question, i: int) -> str:
