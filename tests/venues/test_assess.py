@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin.core.errors import ConfigError, DataError
@@ -109,7 +109,8 @@ def test_a_coin_without_volatility_says_how_to_give_one() -> None:
     assert found.notes[0] == "no volatility of NOCOIN is shipped: give --vol NOCOIN=4%"
 
 
-@given(size=st.decimals("0.1", "50", places=1), short=st.booleans(), share=st.decimals("0.001", "0.2", places=3))
+@settings(max_examples=40)
+@given(size=st.decimals("0.1", "3", places=1), short=st.booleans(), share=st.decimals("0.001", "0.2", places=3))
 def test_a_cure_cures_and_a_hair_less_does_not(size: Decimal, short: bool, share: Decimal) -> None:
     wallet = size * 100_000 * share
     portfolio = account(leg(size=str(-size if short else size), leverage=D(10)), usdt=str(wallet))
@@ -117,7 +118,8 @@ def test_a_cure_cures_and_a_hair_less_does_not(size: Decimal, short: bool, share
     if share >= D("0.1"):
         assert cures == ()
         return
-    (cure,) = cures
+    cure = cures[-1]
+    assert [c.level for c in cures] == (["initial"] if share > D("0.004") else ["maintenance", "initial"])
     assert cure.deposit == size * 10_000 - wallet
     paid = account(portfolio.legs[0], usdt=str(wallet + cure.deposit))
     assert assess(UM, paid, {}).cures == ()
@@ -135,6 +137,16 @@ def test_the_cheapest_leg_is_named() -> None:
     # 2,000 + 24,000 against 20,000: closing 30,000 of the dear leg, or 300,000 of the cheap one, which there is not.
     assert cure.leg == "ETHUSDT"
     assert cure.close_notional is not None and abs(cure.close_notional - 30_000) < 1
+
+
+def test_where_no_leg_alone_is_enough_all_are_cut() -> None:
+    legs = (leg(size="2", mark=D(90_160)), leg("ETHUSDT", "-30", "3500", mark=D(3_502)))
+    first, second = assess(UM, account(*legs, usdt="20000"), {}).cures
+    assert (first.level, first.leg, first.close) == ("maintenance", "every leg", None)
+    assert first.deposit == D("881.52") and first.close_share is not None
+    # Equity 260, maintenance 1,141.52: closing all but 260 / 1,141.52 of everything.
+    assert abs(first.close_share - (1 - D(260) / D("1141.52"))) < D("1e-5")
+    assert second.level == "initial"
 
 
 def test_an_isolated_leg_is_cured_to_its_maintenance() -> None:

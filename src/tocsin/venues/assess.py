@@ -41,8 +41,9 @@ class Cure(msgspec.Struct, frozen=True, kw_only=True):
     """
     What brings a part of the account ("account", or an isolated leg's symbol) back to a level.
 
-    `deposit` is in `unit`; `close` is how many contracts of `leg` to close (> 0) instead, closing a notional of
-    `close_notional`, fees and impact left out; None where closing no single leg alone is enough.
+    `deposit` is in `unit`. Instead, `close` contracts (> 0) of `leg` may be closed, `close_share` of it, a notional of
+    `close_notional`; fees and impact are left out. Where no single leg is enough, `leg` is "every leg" and `close` is
+    None; all are None where closing everything is not.
     """
 
     scope: str
@@ -51,6 +52,7 @@ class Cure(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     leg: str = ""
     close: Decimal | None = None
+    close_share: Decimal | None = None
     close_notional: Decimal | None = None
 
 
@@ -96,9 +98,10 @@ def assess(book: Rulebook, portfolio: Portfolio, volatilities: Mapping[str, Deci
 
 def find_cures(run: Callable[[Portfolio], Evaluation], portfolio: Portfolio, evaluation: Evaluation) -> list[Cure]:
     """
-    Return what each part below its requirement needs: the account its initial margin, an isolated leg its maintenance.
+    Return what each part below a requirement needs: the account maintenance, then initial margin; an isolated leg its
+    maintenance.
 
-    An account above maintenance but below initial margin may not open or withdraw; the cure lifts that as well.
+    At maintenance it is liquidated; below initial margin it may not open or withdraw.
     """
     cures: list[Cure] = []
     apart = [(n, leg) for n, leg in enumerate(portfolio.legs) if leg.mode is Mode.ISOLATED]
@@ -108,89 +111,92 @@ def find_cures(run: Callable[[Portfolio], Evaluation], portfolio: Portfolio, eva
             continue
         short = margin.maintenance - leg.isolated_collateral - margin.unrealised
         if short >= 0:
-            cures.append(_with_close(run, portfolio, n, Cure(
+            cures.append(_with_close(run, portfolio, [n], Cure(
                 scope=leg.symbol, level="maintenance", deposit=short, unit=margin.unit)))  # fmt: skip
     if len(apart) == len(portfolio.legs) or evaluation.equity is None:
         return cures
-    short, level = shortfall(portfolio, evaluation)
-    if short > 0:
-        cure = Cure(scope="account", level=level, deposit=short, unit=evaluation.unit)
-        options = [
-            _with_close(run, portfolio, n, cure)
-            for n, leg in enumerate(portfolio.legs)
-            if leg.mode is not Mode.ISOLATED
-        ]
-        enough = [c for c in options if c.close_notional is not None]
-        cures.append(min(enough, key=lambda c: c.close_notional or ZERO) if enough else cure)
+    shared = [n for n, leg in enumerate(portfolio.legs) if leg.mode is not Mode.ISOLATED]
+    for level in ("maintenance", "initial"):
+        short = shortfall(portfolio, evaluation, level)
+        if short > 0 or (short == 0 and level == "maintenance"):
+            cure = Cure(scope="account", level=level, deposit=short, unit=evaluation.unit)
+            options = [_with_close(run, portfolio, [n], cure) for n in shared]
+            enough = [c for c in options if c.close_notional is not None]
+            if not enough:
+                enough = [_with_close(run, portfolio, shared, cure)]
+            cures.append(min(enough, key=lambda c: c.close_notional or ZERO))
     return cures
 
 
-def shortfall(portfolio: Portfolio, evaluation: Evaluation) -> tuple[Decimal, str]:
+def shortfall(portfolio: Portfolio, evaluation: Evaluation, level: str) -> Decimal:
     """
-    Return what the shared part of the account lacks to its initial margin (maintenance where that is not known).
+    Return what the shared part of the account lacks to a level; below 0 if it has more, or if that is not known.
     """
-    needed, level = evaluation.initial, "initial"
-    if needed is None or (evaluation.maintenance is not None and evaluation.maintenance > needed):
-        needed, level = evaluation.maintenance, "maintenance"
+    needed = evaluation.initial if level == "initial" else evaluation.maintenance
     if needed is None or evaluation.equity is None:
-        return ZERO, level
+        return -ONE
     have = evaluation.equity
     for leg, margin in zip(portfolio.legs, evaluation.legs, strict=True):
         if leg.mode is Mode.ISOLATED and margin.unit == evaluation.unit:
             have -= (leg.isolated_collateral or ZERO) + (margin.unrealised or ZERO)
             needed -= (margin.initial if level == "initial" else margin.maintenance) or ZERO
-    return needed - have, level
+    return needed - have
 
 
-def _with_close(run: Callable[[Portfolio], Evaluation], portfolio: Portfolio, n: int, cure: Cure) -> Cure:
+def _with_close(run: Callable[[Portfolio], Evaluation], portfolio: Portfolio, chosen: list[int], cure: Cure) -> Cure:
     """
-    Return the cure with the smallest part of a leg whose closing at the mark is enough, to a millionth of the leg.
+    Return the cure with the smallest share of the chosen legs whose closing at the mark is enough, to a millionth.
     """
-    leg = portfolio.legs[n]
-    margin = run(portfolio).legs[n]
+    margins = run(portfolio).legs
 
     def holds(share: Decimal) -> bool:
-        after, realised = _close(portfolio, n, margin, share)
+        after = _close(portfolio, margins, chosen, share)
         try:
             found = run(after)
         except VenueRefusal:
             return False
-        if cure.scope == leg.symbol:
-            if share == 1:
-                return leg.isolated_collateral is not None and leg.isolated_collateral + realised > 0
-            part = found.legs[n]
-            have = (after.legs[n].isolated_collateral or ZERO) + (part.unrealised or ZERO)
-            return part.maintenance is not None and have > part.maintenance
-        return shortfall(after, found)[0] <= 0
+        if cure.scope == "account":
+            left = shortfall(after, found, cure.level)
+            return left < 0 if cure.level == "maintenance" else left <= 0
+        leg, margin = after.legs[chosen[0]], found.legs[chosen[0]]
+        have = (leg.isolated_collateral or ZERO) + (margin.unrealised or ZERO)
+        return have > 0 if share == 1 else margin.maintenance is not None and have > margin.maintenance
 
     low, high = ZERO, ONE
-    if not leg.size or not holds(ONE):
+    if not any(portfolio.legs[n].size for n in chosen) or not holds(ONE):
         return cure
     while high - low > Decimal("1e-6"):
         middle = (low + high) / 2
         low, high = (low, middle) if holds(middle) else (middle, high)
+    one = portfolio.legs[chosen[0]] if len(chosen) == 1 else None
     return msgspec.structs.replace(
-        cure, leg=leg.symbol, close=abs(leg.size) * high, close_notional=margin.notional * high
+        cure,
+        leg=one.symbol if one is not None else "every leg",
+        close=abs(one.size) * high if one is not None else None,
+        close_share=high,
+        close_notional=sum((margins[n].notional * high for n in chosen), ZERO),
     )
 
 
-def _close(portfolio: Portfolio, n: int, margin: LegMargin, share: Decimal) -> tuple[Portfolio, Decimal]:
+def _close(portfolio: Portfolio, margins: tuple[LegMargin, ...], chosen: list[int], share: Decimal) -> Portfolio:
     """
-    Return the account after closing a share of a leg at its mark: its profit goes to the money behind it.
+    Return the account after closing a share of legs at their marks: the profit goes to the money behind them.
     """
-    leg = portfolio.legs[n]
-    realised = (margin.unrealised or ZERO) * share
-    rest = msgspec.structs.replace(leg, size=leg.size * (1 - share))
-    balances = portfolio.balances
-    if leg.mode is Mode.ISOLATED and leg.isolated_collateral is not None:
-        rest = msgspec.structs.replace(rest, isolated_collateral=leg.isolated_collateral + realised)
-    balances = tuple(
-        msgspec.structs.replace(b, amount=b.amount + realised) if b.asset == margin.unit else b for b in balances
-    )
-    legs = tuple(rest if i == n else other for i, other in enumerate(portfolio.legs))
-    if share == 1 and leg.mode is not Mode.ISOLATED:
-        legs = tuple(other for i, other in enumerate(portfolio.legs) if i != n)
-    return msgspec.structs.replace(portfolio, legs=legs, balances=balances), realised
+    legs: list[Leg] = []
+    amounts = {b.asset: b.amount for b in portfolio.balances}
+    for n, leg in enumerate(portfolio.legs):
+        if n not in chosen:
+            legs.append(leg)
+            continue
+        realised = (margins[n].unrealised or ZERO) * share
+        if margins[n].unit in amounts:
+            amounts[margins[n].unit] += realised
+        if leg.isolated_collateral is not None:
+            leg = msgspec.structs.replace(leg, isolated_collateral=leg.isolated_collateral + realised)
+        if share < 1 or leg.mode is Mode.ISOLATED:
+            legs.append(msgspec.structs.replace(leg, size=leg.size * (1 - share)))
+    balances = tuple(msgspec.structs.replace(b, amount=amounts[b.asset]) for b in portfolio.balances)
+    return msgspec.structs.replace(portfolio, legs=tuple(legs), balances=balances)
 
 
 def _volatilities(

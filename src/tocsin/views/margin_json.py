@@ -84,9 +84,15 @@ def _cure_value(cure: Cure) -> dict[str, Any]:
         "level": cure.level,
         "deposit": _text(cure.deposit),
         "unit": cure.unit,
-        "close": None if cure.close is None else {"leg": cure.leg, "contracts": _text(cure.close),
-                                                  "notional": _text(cure.close_notional)},
-    }  # fmt: skip
+        "close": None
+        if cure.close_share is None
+        else {
+            "leg": cure.leg,
+            "contracts": _text(cure.close),
+            "share": _text(cure.close_share),
+            "notional": _text(cure.close_notional),
+        },
+    }
 
 
 def _basis_value(basis: Basis) -> dict[str, Any]:

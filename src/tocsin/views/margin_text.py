@@ -117,9 +117,9 @@ def describe_cure(cure: Cure) -> str:
     Return one cure in words.
     """
     text = f"{cure.scope} is below {cure.level} margin: deposit {format_amount(cure.deposit)} {cure.unit}"
-    if cure.close is not None and cure.close_notional is not None:
-        notional = format_amount(cure.close_notional)
-        text += f", or close {format_amount(cure.close)} of {cure.leg} (notional {notional})"
+    if cure.close_share is not None:
+        part = format_percent(cure.close_share) if cure.close is None else format_amount(cure.close)
+        text += f", or close {part} of {cure.leg} (notional {format_amount(cure.close_notional)})"
     return text
 
 
@@ -209,11 +209,14 @@ def _notes(found: Assessment) -> list[str]:
 
 def _explain_lines(found: Assessment) -> list[str]:
     lines: list[str] = []
-    bases = [("account", found.evaluation.basis)]
-    bases += [(m.symbol, m.basis) for m in found.evaluation.legs if m.basis is not None]
-    for name, basis in bases:
-        lines.append(f"{name}: {basis.formula}")
-        lines.append(f"  {basis.params} of {basis.params_date or 'now'}; source: {basis.source}")
+    bases: dict[tuple[str, str, str, str], list[str]] = {}
+    for name, basis in [("account", found.evaluation.basis), *((m.symbol, m.basis) for m in found.evaluation.legs)]:
+        if basis is not None:
+            key = (basis.formula, basis.params, basis.params_date, basis.source)
+            bases.setdefault(key, []).append(name)
+    for (formula, params, date, source), names in bases.items():
+        lines.append(f"{', '.join(dict.fromkeys(names))}: {formula}")
+        lines.append(f"  {params}{f' of {date}' if date else ''}; source: {source}")
     for margin in found.evaluation.legs:
         if margin.rate is not None:
             tier = f", bracket {margin.tier}" if margin.tier is not None else ""
