@@ -12,10 +12,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from tocsin.conform import Case, Status, list_doors, load_cases
+from tocsin.conform import Case, Status, core_calls, core_scan, list_doors, load_cases
 from tocsin.conform.doors import find_routes
 from tocsin.conform.risk_door import RISK_RULES
 from tocsin.conform.run import run_case
+from tocsin.margin.valuation import Valuation
+from tocsin.sheet.marks import Marks
+from tocsin.sheet.terms import RiskSheet
+from tocsin.sheet.validate import validate_sheet
 
 CASES = load_cases([Path(__file__).parents[2] / "vectors" / "risk.json"])
 DOORS = {case.name: door for case, door, _ in list_doors(CASES)}
@@ -42,6 +46,19 @@ def test_every_case_passes_and_reads_all_its_inputs(case: Case) -> None:
 def test_what_is_ours_goes_through_the_core_door() -> None:
     assert {name for name, door in DOORS.items() if door == "core"} == CORE
     assert Counter(DOORS.values()) == {"core": 20, "risk": 58, "venue": 8}
+
+
+def test_core_cases_are_sheets_that_could_be_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+
+    def build_and_validate(sheet: RiskSheet, marks: Marks) -> Valuation:
+        built.append(validate_sheet(sheet).name)
+        return Valuation(sheet, marks)
+
+    for module in (core_calls, core_scan):
+        monkeypatch.setattr(module, "Valuation", build_and_validate)
+    assert all(run_case(case).status is Status.PASSED for case in CASES if case.name in CORE)
+    assert len(built) == 5
 
 
 def test_every_pattern_matches_a_title() -> None:
@@ -143,6 +160,14 @@ def test_mirrors() -> None:
     torn = by_name("tear-01")
     inputs = {"ccp_unmatched_short": 30, "longs": torn.inputs["shorts"]}
     assert run_case(msgspec.structs.replace(torn, inputs=inputs)).status is Status.PASSED
+
+
+def test_a_scan_of_few_scenarios_is_what_it_is() -> None:
+    case = by_name("span-02")
+    expected = {"scan": 7, "scenario_index": 2, "pnl": [5, -7]}
+    assert run_case(msgspec.structs.replace(case, inputs={"risk_array": [5, -7]}, expected=expected)).reasons == ()
+    gains = {"scan": 0, "pnl": [5, 7]}
+    assert run_case(msgspec.structs.replace(case, inputs={"risk_array": [5, 7]}, expected=gains)).reasons == ()
 
 
 def test_a_case_may_leave_out_what_is_nothing() -> None:

@@ -13,7 +13,7 @@ from tocsin.conform.numbers import InputError, need_number
 from tocsin.conform.reals import pick
 from tocsin.conform.sheets import Contract, build_account, build_valuation, whole_scale
 from tocsin.core.integers import PPM
-from tocsin.core.limits import PRICE_SCALE
+from tocsin.core.limits import PRICE_SCALE, SCENARIOS_MAX, SCENARIOS_MIN
 from tocsin.margin.requirement import LIQUIDATION, compute_requirement
 from tocsin.margin.scenario import scenario_values, sum_scenarios
 from tocsin.margin.valuation import Valuation
@@ -26,7 +26,13 @@ _NONE = LevelFactors(0, 0, 0, 0)
 def _build(arrays: list[list[int]], charges: list[int]) -> Valuation:
     """
     Return a sheet of one underlying: an array and a charge per short lot for each contract, the larger one counts.
+
+    A sheet has 8 scenarios or more: short arrays repeat their last value, which changes no worst loss.
     """
+    width = len(arrays[0])
+    if width > SCENARIOS_MAX:
+        raise InputError(f"inputs: risk arrays must have at most {SCENARIOS_MAX} values, had {width}")
+    arrays = [array + [array[-1]] * max(0, SCENARIOS_MIN - width) for array in arrays]
     lots = 10**6
     built = build_valuation([Contract(PPM, ((0, 0),)) for _ in arrays], lots=lots)
     contracts = tuple(
@@ -65,7 +71,7 @@ def run_scan(inputs: Inputs) -> Answer:
     if not values:
         return Answer(0, {"scan": 0, "pnl": [0] * len(arrays[0])})
     found = sum_scenarios(values, valuation)
-    pnl = [Fraction(v, PPM * PRICE_SCALE * scale) for v in values[0]]
+    pnl = [Fraction(v, PPM * PRICE_SCALE * scale) for v in values[0][: len(arrays[0])]]
     scan = Fraction(compute_requirement(account, valuation, LIQUIDATION), scale)
     return Answer(scan, {"scan": scan, "scenario_index": found.worst + 1, "pnl": pnl})
 
