@@ -1,7 +1,8 @@
 """
 Reader of Bybit's payloads: position list, wallet balance, account info, portfolio margin.
 
-A position with a bankruptcy price belongs to a classic account: unified accounts leave `bustPrice` empty. What a wallet
+A position with a bankruptcy price belongs to a classic account: unified accounts leave `bustPrice` empty, and
+`positionBalance` is not 0 in isolated margin alone. What a wallet
 holds is `walletBalance - spotBorrow`; a coin's price is its `usdValue / equity`. Where the coins do not add up to
 `totalEquity`, or a coin's collateral value ratio is not shipped, the published margin balance stands in for them.
 `breakEvenPrice` tells the account's taker fee: entry x (1 + fee) / (1 - fee) for a long position.
@@ -37,7 +38,9 @@ def read_position(element: Fields, draft: Draft) -> None:
     side: int = element.choice("side", SIDES)
     entry = element.optional_positive("avgPrice", "entryPrice")
     balance = element.optional("positionBalance")
+    bust = element.optional_positive("bustPrice")
     isolated = element.optional_text("tradeMode") == "1" or draft.rules == "bybit-isolated"
+    isolated = isolated or bool(balance and bust is None)
     stamp = element.optional_text("updatedTime", "updatedAt")
     draft.time = draft.time or stamp
     leg = Leg(
@@ -62,7 +65,6 @@ def read_position(element: Fields, draft: Draft) -> None:
     draft.report_price(place, element, "liqPrice")
     for name in ("markPrice", "avgPrice", "entryPrice", "sessionAvgPrice"):
         draft.see_price(place, name, element.optional(name))
-    bust = element.optional_positive("bustPrice")
     if bust is not None and not isolated:
         draft.extra[f"bust_price:{symbol}"] = bust
         draft.rules = "bybit-classic"
