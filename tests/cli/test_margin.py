@@ -131,3 +131,40 @@ def test_broken_files_get_one_message(
     err = capsys.readouterr().err
     assert message in err
     assert "Traceback" not in err and err.startswith("tocsin: ")
+
+
+GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "margin.md"
+
+
+def read_sessions(page: Path) -> list[tuple[list[str], list[str]]]:
+    """Return each command of the page's console blocks with the lines shown below it."""
+    sessions: list[tuple[list[str], list[str]]] = []
+    for block in page.read_text(encoding="utf-8").split("```console\n")[1:]:
+        for line in block.split("```")[0].splitlines():
+            if line.startswith("$ "):
+                sessions.append((line.removeprefix("$ tocsin ").split(), []))
+            else:
+                sessions[-1][1].append(line)
+    return sessions
+
+
+def test_the_guide_shows_what_is_printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(GUIDE.parents[2])
+    sessions = read_sessions(GUIDE)
+    assert len(sessions) == 4
+    for arguments, shown in sessions:
+        assert main(arguments) in (0, 1)
+        printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+        parts = "\n".join(shown).split("\n  ...\n") if shown[0] != "  ..." else ["", "\n".join(shown[1:])]
+        text = "\n".join(printed)
+        assert text.startswith(parts[0])
+        assert text.endswith(parts[-1])
+
+
+def test_the_reference_page_lists_every_field() -> None:
+    from tocsin.venues.contract import Balance, Leg, OptionTerms, Portfolio
+
+    page = (GUIDE.parents[1] / "reference" / "portfolio-json.md").read_text(encoding="utf-8")
+    for kind in (Portfolio, Leg, Balance, OptionTerms):
+        for name in kind.__struct_fields__:
+            assert f"`{name}`" in page, name
