@@ -18,6 +18,9 @@ from tocsin.venues.reading import ACCOUNT
 TIGHT = Decimal("1e-6")
 LOOSE = Decimal("5e-4")
 LEFT_MAX = Decimal("0.1")
+SLIGHT = Decimal("1e-4")
+SMALL, SMALL_LEFT_MAX = Decimal("1e-3"), Decimal("0.03")
+_PRINTED = ("mark", "entry", "index", "isolated_collateral")
 PAIR_FIRSTS_MAX = 40
 WORTH = Decimal("0.98")
 
@@ -43,6 +46,10 @@ def attribute(question: Question) -> tuple[Part, ...]:
         return pair
     if abs(difference) <= digit:
         return (Part(Code.ROUNDING, difference, f"the last printed digit is worth {digit}"),)
+    if abs(difference) <= abs(question.reported) * TIGHT:
+        return (Part(Code.ROUNDING, difference, "less than a millionth of the figure"),)
+    if abs(difference) <= abs(question.reported) * SLIGHT and abs(difference) <= _input_digits(question) + digit:
+        return (Part(Code.ROUNDING, difference, "the printed digits of the inputs"),)
     if question.figure.leg == ACCOUNT and question.is_mixed(ACCOUNT):
         why = f"time stamps of the payload lie {question.spread_s} s apart: its parts are of different moments"
         return (Part(Code.STALE_SNAPSHOT, difference, why),)
@@ -55,6 +62,22 @@ def quantum(value: Decimal) -> Decimal:
     """
     exponent = value.as_tuple().exponent
     return Decimal(1).scaleb(exponent) if isinstance(exponent, int) and exponent < 0 else Decimal(1)
+
+
+def _input_digits(question: Question) -> Decimal:
+    """
+    Return by how much the figure can move while each input stays within half of its last printed digit.
+    """
+    room = Decimal(0)
+    for place in question.places:
+        leg = question.leg(place)
+        for name in _PRINTED:
+            value: Decimal | None = getattr(leg, name)
+            if value:
+                world = question.world.with_leg(place, **{name: value + quantum(value) / 2})
+                moved = try_value(world, question.figure)
+                room += abs(moved - question.own) if moved is not None else 0
+    return room
 
 
 def _try_all(question: Question) -> list[tuple[Swap, Decimal]]:
@@ -82,11 +105,13 @@ def _explain(question: Question, tried: Sequence[tuple[Swap, Decimal]]) -> tuple
     Return the swap that gives the reported figure: the first tight one, else the closest loose one.
     """
     near: list[tuple[Decimal, int]] = []
+    small = abs(question.difference) <= abs(question.reported) * SMALL
+    left_max = SMALL_LEFT_MAX if small else LEFT_MAX
     for place, (_, value) in enumerate(tried):
         if _is_tight(question, value):
             return tried[place]
         gap = abs(EXACT.subtract(question.reported, value))
-        if gap <= abs(question.reported) * LOOSE and gap <= abs(question.difference) * LEFT_MAX:
+        if gap <= abs(question.reported) * LOOSE and gap <= abs(question.difference) * left_max:
             near.append((gap, place))
     return tried[min(near)[1]] if near else None
 

@@ -48,6 +48,8 @@ QUANTITIES = {
 }
 INPUTS = ("isolated_collateral", "orders")
 """Figures that the rules take as given: shown nowhere as a row."""
+CONSISTENCY = ("unrealised", "notional")
+"""Figures that follow from size and prices alone: a miss says that the payload is of two moments, not of a rule."""
 
 
 class Status(StrEnum):
@@ -227,16 +229,34 @@ def _judge(reading: Reading, figure: Figure, answer: "Answer | str", errors: Sou
         return _skip(reading, figure, answer)
     if figure.quantity in answer.blind:
         return _skip(reading, figure, f"it rests on {' and '.join(answer.lacking)}, not in the payload")
+    if _is_given(reading, figure):
+        return _skip(reading, figure, "taken as given: what it is made of is not in the payload")
     try:
         own = own_value(answer.evaluation, figure, answer.world.portfolio)
     except Unknown as unknown:
         return _skip(reading, figure, str(unknown))
     row = _compare(reading, figure, own, answer)
-    if row.status is Status.FAILED:
-        reason = errors.find(reading, row.symbol, figure.quantity)
-        if reason:
-            return msgspec.structs.replace(row, status=Status.SKIPPED, reason=f"source error: {reason}")
+    if row.status is not Status.FAILED or row.connector is not None:
+        return row
+    reason = errors.find(reading, figure.quantity)
+    if reason:
+        return msgspec.structs.replace(row, status=Status.SKIPPED, reason=f"source error: {reason}")
+    if figure.quantity in CONSISTENCY:
+        why = f"the payload's own inputs disagree with it; {row.reason}"
+        return msgspec.structs.replace(row, status=Status.SKIPPED, reason=why)
     return row
+
+
+def _is_given(reading: Reading, figure: Figure) -> bool:
+    """
+    Tell whether the rules start from this very figure, so that agreement would mean nothing.
+    """
+    portfolio = reading.portfolio
+    if figure.leg != ACCOUNT or figure.value is None:
+        return False
+    if figure.quantity == "equity":
+        return portfolio.equity == figure.value
+    return figure.quantity == "maintenance" and not portfolio.legs and portfolio.other_maintenance == figure.value
 
 
 def _compare(reading: Reading, figure: Figure, own: Decimal | None, answer: "Answer") -> Row:

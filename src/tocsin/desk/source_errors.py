@@ -24,11 +24,17 @@ class SourceError(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
 
 
-class SourceErrors:
-    """The list, by record and quantity."""
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    records: tuple[SourceError, ...]
+    note_words: tuple[str, ...]
 
-    def __init__(self, entries: Mapping[tuple[str, str], str]) -> None:
+
+class SourceErrors:
+    """The list, by record and quantity; and words by which a collector's note says that a record is flawed."""
+
+    def __init__(self, entries: Mapping[tuple[str, str], str], note_words: tuple[str, ...] = ()) -> None:
         self._entries = dict(entries)
+        self._note_words = note_words
 
     @classmethod
     def shipped(cls) -> "SourceErrors":
@@ -37,19 +43,22 @@ class SourceErrors:
         """
         return _shipped()
 
-    def find(self, reading: Reading, symbol: str, quantity: str) -> str:
+    def find(self, reading: Reading, quantity: str) -> str:
         """
         Return the reason why this figure of a record is known to be wrong, "" if it is not known to be.
         """
         for name in reading.records:
-            for key in ((name, quantity), (f"{name}/{symbol}", quantity), (name, "*")):
+            for key in ((name, quantity), (name, "*")):
                 if key in self._entries:
                     return self._entries[key]
+        for note in reading.notes if reading.records else ():
+            if any(word in note for word in self._note_words):
+                return note
         return ""
 
 
 @cache
 def _shipped() -> SourceErrors:
     raw = (resources.files("tocsin.desk") / "data" / "source_errors.json").read_bytes()
-    entries = msgspec.json.decode(raw, type=list[SourceError])
-    return SourceErrors({(entry.record, entry.quantity): entry.reason for entry in entries})
+    known = msgspec.json.decode(raw, type=_File)
+    return SourceErrors({(entry.record, entry.quantity): entry.reason for entry in known.records}, known.note_words)

@@ -214,6 +214,9 @@ def _read_by(reader: Reader, record: Fields, draft: Draft) -> bool:
         "isolated_collateral": _isolated(record, draft.venue, leg.mode, record.optional("unrealizedPnl")),
     }
     changes = {name: value for name, value in fill.items() if value is not None and getattr(leg, name) is None}
+    if leg.product is Product.SPOT_MARGIN:
+        # The reader knows whether the margin is inside the position.
+        changes.pop("isolated_collateral", None)
     size = record.optional_positive("contractSize")
     if size is not None and leg.contract_size == 1:
         changes["contract_size"] = size
@@ -222,7 +225,10 @@ def _read_by(reader: Reader, record: Fields, draft: Draft) -> bool:
     draft.reported += [msgspec.structs.replace(f, leg=place if f.leg == 0 else f.leg) for f in one.reported]
     for name, value in one.prices.get(0, {}).items():
         draft.see_price(place, name, value)
+    draft.extra.update(one.extra)
     draft.notes += one.notes
+    draft.extra.update(one.extra)
+    draft.rules, draft.mode = draft.rules or one.rules, one.mode
     _derive(record, draft, place)
     return True
 
