@@ -70,7 +70,7 @@ def test_recorded_checks(check):
     found = evaluate(record)
     leg = found.legs[0]
     if check["what"] == "liq":
-        published = found.signed.get(f"liqPx:{leg.symbol}{record['raw'].get('posSide', '')}", leg.liquidation.price)
+        published = found.signed.get(f"liqPx:{leg.symbol}", leg.liquidation.price)
         near(published, expected, "1e-13")
         near(leg.liquidation.price, expected, "1e-3")
     elif check["what"] == "mm":
@@ -419,6 +419,19 @@ def test_readers_balance_and_positions():
         read(unknown)
     short = read({**raw, "posSide": "short"})
     assert (short.portfolio.legs[0].size, short.portfolio.legs[0].hedge_side) == (-1, "short")
+
+
+def test_both_sides_of_one_contract_are_named_apart():
+    long = perp("BTC", 10, "0.01", 100, 100, 100, mode=Mode.ISOLATED, isolated_collateral=D(1), hedge_side="long")
+    short = msgspec.structs.replace(long, size=D(-10), hedge_side="short", isolated_collateral=D(2))
+    found = ISOLATED.run(Portfolio(venue="okx", legs=(long, short)))
+    short_ratio = found.signed["mgnRatio:BTC-USDT-SWAP short"]
+    near(short_ratio, 2 * found.signed["mgnRatio:BTC-USDT-SWAP long"], "1e-20")
+    assert found.health.value == found.signed["mgnRatio:BTC-USDT-SWAP long"]
+    assert found.equity == 3
+    # The venue publishes one price step nearer to the mark.
+    assert found.signed["liqPx:BTC-USDT-SWAP long"] == found.legs[0].liquidation.price + D("0.1")
+    assert found.signed["liqPx:BTC-USDT-SWAP short"] == found.legs[1].liquidation.price - D("0.1")
 
 
 contracts = st.integers(1, 60_000)

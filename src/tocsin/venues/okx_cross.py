@@ -133,7 +133,7 @@ def _legs(
     result: list[LegMargin] = []
     for leg in account.portfolio.legs:
         if leg.mode is Mode.ISOLATED:
-            result.append(isolated_margin(leg, account.rates, account.params, account.portfolio.extra, signed))
+            result.append(isolated_margin(leg, account.rates, account.params, account.portfolio, signed))
         else:
             result.append(_cross_margin(account, leg, gap_of(leg), formula))
     return tuple(result)

@@ -6,7 +6,7 @@ what is owed, over maintenance and fee. Source: help pages "Introduction to the 
 margin ratio rules"; payloads reproduce the ratio to 1e-12.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from decimal import Decimal, localcontext
 
 import msgspec
@@ -52,11 +52,11 @@ def evaluate_isolated(portfolio: Portfolio, params: Params) -> Evaluation:
         legs = tuple(msgspec.structs.replace(leg, mode=Mode.ISOLATED) for leg in portfolio.legs)
         rates = Rates(params, legs)
         signed: dict[str, Decimal] = {}
-        margins = tuple(isolated_margin(leg, rates, params, portfolio.extra, signed) for leg in legs)
+        margins = tuple(isolated_margin(leg, rates, params, portfolio, signed) for leg in legs)
         units = {margin.unit for margin in margins}
         summable = len(units) <= 1
         ratios = {k: v for k, v in signed.items() if k.startswith("mgnRatio:")}
-        equities = [signed.get(f"equity:{leg.symbol}{leg.hedge_side}") for leg in legs]
+        equities = [signed.get(f"equity:{key_of(leg, legs)}") for leg in legs]
         worst = min(ratios.values()) if ratios and len(ratios) == len(legs) else None
         return Evaluation(
             rules="okx-isolated",
@@ -72,7 +72,7 @@ def evaluate_isolated(portfolio: Portfolio, params: Params) -> Evaluation:
 
 
 def isolated_margin(
-    leg: Leg, rates: Rates, params: Params, extra: Mapping[str, Decimal], signed: dict[str, Decimal]
+    leg: Leg, rates: Rates, params: Params, portfolio: Portfolio, signed: dict[str, Decimal]
 ) -> LegMargin:
     """
     Return one isolated position's amounts and price; put its ratio, equity and published price into `signed`.
@@ -80,20 +80,20 @@ def isolated_margin(
     if leg.product in OPTIONS:
         raise VenueRefusal(f"{leg.symbol}: isolated options are not covered; see the venue's page")
     if leg.product is Product.SPOT_MARGIN:
-        return _borrowed_margin(leg, rates, params, extra, signed)
+        return _borrowed_margin(leg, rates, params, portfolio, signed)
     if leg.isolated_collateral is None:
         raise MissingInput("isolated_collateral", f"{leg.symbol}: the margin of the isolated position")
     margin, entry = leg.isolated_collateral, entry_of(leg)
     start = leg.mark if leg.mark is not None else entry
-    need = need_of(leg, start, rates, extra)
-    key = f"{leg.symbol}{leg.hedge_side}"
+    need = need_of(leg, start, rates, portfolio.extra)
+    key = key_of(leg, portfolio.legs)
 
     def gap(price: Decimal) -> Decimal:
-        at = need_of(leg, price, rates, extra)
+        at = need_of(leg, price, rates, portfolio.extra)
         return margin + profit_between(leg, entry, price) - (at.maintenance or ZERO) - at.closing
 
     found = find_liquidation(gap, mark=start, towards="down" if leg.size > 0 else "up", tier_at=lambda _: need.tier)
-    notes = _publish(leg, found, rates, signed)
+    notes = _publish(leg, key, found, rates, signed)
     if leg.mark is not None and need.maintenance is not None:
         equity = margin + profit_between(leg, entry, leg.mark)
         signed[f"equity:{key}"] = equity
@@ -117,24 +117,24 @@ def isolated_margin(
 
 
 def _borrowed_margin(
-    leg: Leg, rates: Rates, params: Params, extra: Mapping[str, Decimal], signed: dict[str, Decimal]
+    leg: Leg, rates: Rates, params: Params, portfolio: Portfolio, signed: dict[str, Decimal]
 ) -> LegMargin:
     """
     Return a borrowed spot position: amounts in the margin's currency, the price in quote.
     """
-    held = borrowed_of(leg, extra)
+    held = borrowed_of(leg, portfolio.extra)
     mark = mark_of(leg)
-    need = need_of(leg, mark, rates, extra)
+    need = need_of(leg, mark, rates, portfolio.extra)
 
     def gap(price: Decimal) -> Decimal:
-        at = need_of(leg, price, rates, extra)
+        at = need_of(leg, price, rates, portfolio.extra)
         needed = ((at.maintenance or ZERO) + at.closing) * held.unit_in_quote(price)
         return held.held_in_quote(price) - held.owed_in_quote(price) - needed
 
     found = find_liquidation(gap, mark=mark, towards="down" if held.is_long else "up", tier_at=lambda _: need.tier)
     unit = held.unit_in_quote(mark)
     equity = (held.held_in_quote(mark) - held.owed_in_quote(mark)) / unit
-    key = f"{leg.symbol}{leg.hedge_side}"
+    key = key_of(leg, portfolio.legs)
     signed[f"equity:{key}"] = equity
     denominator = (need.maintenance or ZERO) + need.closing
     if denominator:
@@ -153,7 +153,15 @@ def _borrowed_margin(
     )
 
 
-def _publish(leg: Leg, found: LiquidationPrice, rates: Rates, signed: dict[str, Decimal]) -> tuple[str, ...]:
+def key_of(leg: Leg, legs: Sequence[Leg]) -> str:
+    """
+    Return a position's name in `signed`: its symbol, with its side where both sides are held.
+    """
+    both = sum(other.symbol == leg.symbol for other in legs) > 1
+    return f"{leg.symbol} {leg.hedge_side}" if both else leg.symbol
+
+
+def _publish(leg: Leg, key: str, found: LiquidationPrice, rates: Rates, signed: dict[str, Decimal]) -> tuple[str, ...]:
     """
     Note the price as the venue publishes it: one price step nearer to the mark than the crossing.
     """
@@ -162,7 +170,7 @@ def _publish(leg: Leg, found: LiquidationPrice, rates: Rates, signed: dict[str, 
         return ()
     if tick is None:
         return ("the venue publishes a price one step nearer to the mark; the step of this instrument is not shipped",)
-    signed[f"liqPx:{leg.symbol}{leg.hedge_side}"] = found.price + tick if leg.size > 0 else found.price - tick
+    signed[f"liqPx:{key}"] = found.price + tick if leg.size > 0 else found.price - tick
     return (f"the venue publishes a price one step ({tick}) nearer to the mark",)
 
 
