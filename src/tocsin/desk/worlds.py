@@ -103,7 +103,8 @@ def own_value(evaluation: Evaluation, figure: Figure, portfolio: Portfolio) -> D
     leg = portfolio.legs[figure.leg]
     match figure.quantity:
         case "liquidation":
-            return _liquidation(margin)
+            # The price as the venue publishes it, where that is not the crossing itself (OKX: one step nearer).
+            return evaluation.signed.get(f"liqPx:{leg.symbol}", _liquidation(margin))
         case "initial":
             return _known(margin.initial, "initial margin by position")
         case "maintenance":
