@@ -11,7 +11,6 @@ notional. A measure equal to a bracket's cap belongs to that bracket. Beyond the
 on, and `Charge.is_beyond` says so.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from enum import StrEnum
@@ -78,8 +77,10 @@ class TierTable(msgspec.Struct, frozen=True, kw_only=True):
         """
         Return the bracket of a measure >= 0: the first whose cap is not below it, else the last.
         """
-        caps = [tier.cap for tier in self.tiers if tier.cap is not None]
-        return self.tiers[min(bisect_left(caps, measure), len(self.tiers) - 1)]
+        for tier in self.tiers:
+            if tier.cap is None or measure <= tier.cap:
+                return tier
+        return self.tiers[-1]
 
     def charge(self, notional: Decimal, measure: Decimal | None = None) -> Charge:
         """
