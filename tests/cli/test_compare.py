@@ -55,7 +55,7 @@ def test_json_holds_the_whole_comparison(capsys: pytest.CaptureFixture[str]) -> 
     assert (value["question"]["notional"], value["question"]["collateral"]) == ("1000000", "50000")
     first = next(row for row in value["rows"] if row["rulebook"] == "dydx")
     assert first["maintenance_rate"] == "0.012" and first["liquidation_below"] is None
-    assert first["liquidation_above"].startswith("103754.9407")  # 105,000 / 1.012
+    assert first["liquidation_above"]["price"].startswith("103754.9407")  # 105,000 / 1.012
     assert all(row["basis"] for row in value["rows"])
     assert value["silent"][0]["rulebook"] == "aax"
     assert [c["rulebooks"][0] for c in value["sizes"]["cheapest"]] == ["binance-usdm", "dydx"]
@@ -68,7 +68,7 @@ def test_a_file_of_legs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
     assert code == Exit.OK
     assert out.startswith("BTC long 1,000,000 USD (10 BTC), ETH short 1,000,000 USD (250 ETH); BTC at 100,000, ETH at")
     assert "24,000" in out and "isolated margin keeps every leg apart" in out
-    assert "several coins: no one price liquidates" in out
+    assert "BTC 61,943.3 / ETH 5,486.17" in out  # 612,000 / (10 x 0.988); 1,388,000 / (250 x 1.012)
 
 
 @pytest.mark.parametrize("phone", [(), ("--phone",)])

@@ -139,8 +139,12 @@ def test_several_legs_need_a_mode_in_which_they_stand_together() -> None:
     with pytest.raises(VenueRefusal, match="isolated margin keeps every leg apart"):
         build_portfolio(find_rulebook("hyperliquid-isolated"), both)
     row = answer(both, find_rulebook("dydx"))
-    assert row.below.reason == row.above.reason == "several coins: no one price liquidates"
     assert row.maintenance == D("1680")  # 1.2 % of 140,000: no offset
+    # 20,000 + (p - 100,000) = 1.2 % of p + 40,000; 20,000 - 10 (q - 4,000) = 1.2 % of 100,000 + 10 q
+    assert (row.below.coin, row.above.coin) == ("BTC", "ETH")
+    assert row.below.price is not None and row.above.price is not None
+    assert abs(row.below.price - D(80_480) / D("0.988")) < D("0.01")
+    assert abs(row.above.price - D(58_800) / D("10.12")) < D("0.01")
 
 
 def test_two_legs_of_one_coin_are_liquidated_together() -> None:

@@ -90,11 +90,10 @@ def _print(found: "Comparison", sizes: "SizeMap | None", *, explain: bool, chang
         describe_question,
         explain_lines,
         format_size,
-        pad_rows,
         rank_table,
-        reason_of,
         silent_lines,
         size_lines,
+        unreached_lines,
     )
     from tocsin.views.tables import render_text
 
@@ -103,10 +102,10 @@ def _print(found: "Comparison", sizes: "SizeMap | None", *, explain: bool, chang
     print()
     if found.rows:
         print(render_text(rank_table(found, _volatilities(question))), end="")
-    unreached = [(row.name, reason_of(row)) for row in found.rows if reason_of(row)]
+    unreached = unreached_lines(found.rows)
     if unreached:
         print("\nNo liquidation price:")
-        print("\n".join(pad_rows(unreached)))
+        print("\n".join(unreached))
     if sizes is not None and sizes.names:
         print(f"\nLeast {found.by} by size, {format_size(sizes.low)} to {format_size(sizes.high)} USD:")
         print("\n".join(size_lines(sizes, question.notional)))

@@ -43,10 +43,13 @@ class By(StrEnum):
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):
     """
-    A price at which the account is liquidated: `distance` = price / now - 1, signed. None with the reason in words.
+    A price of a coin at which the account is liquidated, the others held: `distance` = price / now - 1, signed.
+
+    None with the reason in words.
     """
 
     price: Decimal | None
+    coin: str = ""
     distance: Decimal | None = None
     reason: str = ""
 
@@ -62,6 +65,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     title: str
     symbols: tuple[str, ...]
+    coins: tuple[str, ...]
     settle: str
     product: Product
     notional: Decimal
@@ -73,12 +77,27 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     bases: tuple[Basis, ...]
 
     @property
+    def is_on_several_coins(self) -> bool:
+        """
+        Return whether the two prices may be of different coins.
+        """
+        return len(self.coins) > 1
+
+    @property
+    def nearest_price(self) -> Price | None:
+        """
+        Return the nearer of the two liquidation prices; None where no price liquidates.
+        """
+        found = [p for p in (self.below, self.above) if p.distance is not None]
+        return min(found, key=lambda p: abs(p.distance or ZERO), default=None)
+
+    @property
     def nearest(self) -> Decimal | None:
         """
         Return the smaller distance to liquidation, >= 0; None where no price liquidates.
         """
-        found = [abs(p.distance) for p in (self.below, self.above) if p.distance is not None]
-        return min(found, default=None)
+        found = self.nearest_price
+        return None if found is None or found.distance is None else abs(found.distance)
 
     def rate(self, by: By) -> Decimal | None:
         """
@@ -182,6 +201,7 @@ def answer(question: Question, book: Rulebook) -> Row:
             name=book.name,
             title=book.title,
             symbols=tuple(leg.symbol for leg in portfolio.legs),
+            coins=tuple(question.prices),
             settle=portfolio.balances[0].asset,
             product=portfolio.legs[0].product,
             notional=question.notional,
@@ -291,28 +311,31 @@ def _find_prices(
     book: Rulebook, portfolio: Portfolio, evaluation: Evaluation, question: Question
 ) -> tuple[Price, Price]:
     """
-    Return the nearest liquidation prices below and above: the rulebook's own for one leg, ours for several.
+    Return the nearest liquidation prices below and above the prices of now, each coin moving alone.
 
-    For several legs on one coin the coin's price moves under all of them, options revalued at their volatility. So it
-    does for one leg where the venue publishes no price because only the account's ratio counts.
+    A coin with one leg, no option, has the rulebook's own price. Ours is taken for several legs on one coin (all move,
+    options are revalued at their volatility), and where the venue publishes none: only the account's ratio counts.
     """
-    none = Price(price=None, reason="")
-    if len(portfolio.legs) == 1 and portfolio.legs[0].option is None:
-        found = evaluation.legs[0].liquidation
-        if found is not None and found.reason is NoPrice.PORTFOLIO_MARGIN:
-            return _search(book, portfolio, question, question.parts[0].coin)
-        if found is None or found.price is None:
-            reason = str(found.reason or NoPrice.INPUT_MISSING) if found else "the rulebook states none"
-            silent = Price(price=None, reason=reason)
-            return (silent, none) if portfolio.legs[0].size > 0 else (none, silent)
-        now = question.prices[question.parts[0].coin]
-        price = Price(price=found.price, distance=found.price / now - 1)
-        return (price, none) if found.price < now else (none, price)
-    coins = sorted({p.coin for p in question.parts})
-    if len(coins) > 1:
-        silent = Price(price=None, reason="several coins: no one price liquidates")
-        return silent, silent
-    return _search(book, portfolio, question, coins[0])
+    found: list[Price] = []
+    for coin in dict.fromkeys(part.coin for part in question.parts):
+        places = [i for i, part in enumerate(question.parts) if part.coin == coin]
+        leg = portfolio.legs[places[0]]
+        stated = evaluation.legs[places[0]].liquidation
+        if len(places) > 1 or leg.option is not None or (stated and stated.reason is NoPrice.PORTFOLIO_MARGIN):
+            found += _search(book, portfolio, question, coin)
+        elif stated is None or stated.price is None:
+            reason = str(stated.reason or NoPrice.INPUT_MISSING) if stated else "the rulebook states none"
+            found.append(Price(price=None, coin=coin, reason=reason))
+        else:
+            distance = NUMBERS.divide(stated.price, question.prices[coin]) - 1
+            found.append(Price(price=stated.price, coin=coin, distance=distance))
+    none = next((p for p in found if p.price is None), Price(price=None))
+    below = [p for p in found if p.distance is not None and p.distance < 0]
+    above = [p for p in found if p.distance is not None and p.distance >= 0]
+    return (
+        min(below, key=lambda p: abs(p.distance or ZERO), default=none),
+        min(above, key=lambda p: abs(p.distance or ZERO), default=none),
+    )
 
 
 def _search(book: Rulebook, portfolio: Portfolio, question: Question, coin: str) -> tuple[Price, Price]:
@@ -332,12 +355,12 @@ def _search(book: Rulebook, portfolio: Portfolio, question: Question, coin: str)
     for towards in ("down", "up"):
         found = find_liquidation(gap, mark=now, towards=towards, edges=edges, tick=now * Decimal("1e-6"))
         if found.price is None:
-            out.append(Price(price=None, reason=str(found.reason)))
+            out.append(Price(price=None, coin=coin, reason=str(found.reason)))
         elif found.price > now * REACH:
             # Options and brackets at absurd prices: no statement about this position.
-            out.append(Price(price=None, reason=f"none up to {REACH} times the price"))
+            out.append(Price(price=None, coin=coin, reason=f"none up to {REACH} times the price"))
         else:
-            out.append(Price(price=found.price, distance=found.price / now - 1))
+            out.append(Price(price=found.price, coin=coin, distance=found.price / now - 1))
     return out[0], out[1]
 
 

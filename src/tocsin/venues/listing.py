@@ -56,6 +56,15 @@ def find_listing(book: Rulebook, coin: str, products: tuple[Product, ...], at: s
     """
     Return the listing of a coin's contract: of the first of these products that the rulebook takes and lists for it.
 
+    Raises as `find_listings`.
+    """
+    return find_listings(book, coin, products, at)[0]
+
+
+def find_listings(book: Rulebook, coin: str, products: tuple[Product, ...], at: str = "") -> tuple[Listing, ...]:
+    """
+    Return the listings of a coin's contracts, at least one, in the order of the products.
+
     Raises:
         NoContract: It takes none of them, or none is listed for the coin; the message names the nearest that is.
         VenueRefusal: How the venue spells its contracts is not shipped.
@@ -68,9 +77,9 @@ def find_listing(book: Rulebook, coin: str, products: tuple[Product, ...], at: s
     except ConfigError as error:
         raise VenueRefusal(f"how it spells its contracts is not shipped ({error})") from None
     fitting = [x for p in taken for x in found if x.product is p and (not x.rulebooks or book.name in x.rulebooks)]
-    for listing in fitting:
-        if coin in listing.contract_size or "*" in listing.contract_size:
-            return listing
+    own = tuple(x for x in fitting if coin in x.contract_size or "*" in x.contract_size)
+    if own:
+        return own
     known = sorted({name for x in fitting for name in x.contract_size})
     raise NoContract(f"no {' or '.join(taken)} contract on {coin} is listed{suggest(coin, known)}")
 

@@ -14,12 +14,16 @@ import msgspec
 from tocsin.risk.pricing import price_option
 from tocsin.venues import VenueRefusal
 from tocsin.venues.contract import NUMBERS, Balance, Leg, Mode, OptionTerms, Portfolio, Product
-from tocsin.venues.listing import Listing, find_listing
+from tocsin.venues.listing import Listing, find_listings
 from tocsin.venues.registry import Rulebook
 
 YEAR_DAYS = Decimal(365)
 DOLLARS = frozenset({"USD", "USDT", "USDC", "USDe", "BUSD", "FDUSD", "DAI"})
 """Units that count as one US dollar when amounts of several venues stand beside each other."""
+
+
+LEAST_PRICE = Decimal("1e-6")
+"""What an option far out of the money is worth at least, in USD: venues have no mark of 0."""
 
 
 class Kind(StrEnum):
@@ -101,7 +105,7 @@ def build_portfolio(book: Rulebook, question: Question) -> Portfolio:
     """
     with localcontext(NUMBERS):
         mode = _choose_mode(book, len(question.parts))
-        listings = [find_listing(book, p.coin, _PRODUCTS[p.kind], question.at) for p in question.parts]
+        listings = _choose_listings(book, question)
         legs = tuple(_build_leg(p, x, question, mode) for p, x in zip(question.parts, listings, strict=True))
         first, listing = question.parts[0], listings[0]
         settle = listing.spell(listing.settle, first.coin)
@@ -139,6 +143,24 @@ def _choose_mode(book: Rulebook, legs: int) -> Mode:
         if mode in book.modes:
             return mode
     raise VenueRefusal("isolated margin keeps every leg apart; ask for one leg at a time")
+
+
+def _choose_listings(book: Rulebook, question: Question) -> list[Listing]:
+    """
+    Return one listing a leg: all settled in dollars if they can be, else all in their coin, else the first of each.
+
+    Two legs are never put into one contract: a pair of perpetuals stays a pair.
+    """
+    found = [find_listings(book, p.coin, _PRODUCTS[p.kind], question.at) for p in question.parts]
+    for in_dollars in (True, False):
+        fitting = [[x for x in listings if (x.settle in DOLLARS) is in_dollars] for listings in found]
+        if not all(fitting):
+            continue
+        chosen = [listings[0] for listings in fitting]
+        perpetuals = [(p.coin, x.symbol) for p, x in zip(question.parts, chosen, strict=True) if p.strike is None]
+        if len(set(perpetuals)) == len(perpetuals):
+            return chosen
+    return [listings[0] for listings in found]
 
 
 def _build_leg(part: Part, listing: Listing, question: Question, mode: Mode) -> Leg:
@@ -190,5 +212,5 @@ def _option_price(part: Part, price: Decimal, listing: Listing) -> Decimal:
     assert part.strike is not None and part.days is not None and part.vol is not None
     years = float(part.days / YEAR_DAYS)
     value = price_option(float(price), float(part.strike), years, float(part.vol), call=part.kind is Kind.CALL)
-    dollars = Decimal(f"{value:.10g}")
+    dollars = max(Decimal(f"{value:.10g}"), LEAST_PRICE)
     return dollars / price if listing.product is Product.OPTION_INVERSE else dollars

@@ -49,12 +49,10 @@ def rank_table(comparison: Comparison, volatility: Mapping[str, Decimal]) -> Tab
     Return the ranking as a table; a coin in brackets is the collateral's asset where it is no dollar.
 
     Args:
-        volatility: Daily volatility by coin; the distance is also given in it where all legs are on one known coin.
+        volatility: Daily volatility by coin; the nearer distance is also given in it.
     """
     question = comparison.question
-    coins = {part.coin for part in question.parts}
-    daily = volatility.get(next(iter(coins))) if len(coins) == 1 else None
-    rows = tuple(_rank_row(i, row, daily, question.collateral) for i, row in enumerate(comparison.rows, start=1))
+    rows = tuple(_rank_row(i, row, volatility, question.collateral) for i, row in enumerate(comparison.rows, start=1))
     margins = ("initial", "USD", "maintenance", "USD")
     columns = ("rulebook", *margins, "liquidated at", "distance", "daily vols", "rules of")
     title = f"by {comparison.by}, least first" if comparison.by is not By.DISTANCE else "by distance, farthest first"
@@ -99,6 +97,10 @@ def silent_lines(silent: Sequence[Silent]) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for one in silent:
         reasons.setdefault(_COMMON.get(one.field, one.reason), []).append(one.name)
+    return _paragraphs(reasons)
+
+
+def _paragraphs(reasons: Mapping[str, Sequence[str]]) -> list[str]:
     lines: list[str] = []
     for reason, names in sorted(reasons.items(), key=lambda item: len(item[1])):
         words = f"{', '.join(names)}: {reason}"
@@ -234,7 +236,19 @@ def format_distance(row: Row) -> tuple[str, str]:
     found = [p for p in (row.below, row.above) if p.price is not None]
     if not found:
         return DASH, DASH
-    return " / ".join(_price_text(p) for p in found), " / ".join(_distance_text(p) for p in found)
+    named = row.is_on_several_coins
+    return " / ".join(_price_text(p, named=named) for p in found), " / ".join(_distance_text(p) for p in found)
+
+
+def unreached_lines(rows: Sequence[Row]) -> list[str]:
+    """
+    Return the rulebooks without a liquidation price, one line a reason.
+    """
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        if reason_of(row):
+            reasons.setdefault(reason_of(row), []).append(row.name)
+    return _paragraphs(reasons)
 
 
 def reason_of(row: Row) -> str:
@@ -246,10 +260,11 @@ def reason_of(row: Row) -> str:
     return row.below.reason or row.above.reason
 
 
-def _rank_row(place: int, row: Row, daily: Decimal | None, collateral: Decimal) -> tuple[str, ...]:
+def _rank_row(place: int, row: Row, volatility: Mapping[str, Decimal], collateral: Decimal) -> tuple[str, ...]:
     prices, distances = format_distance(row)
-    nearest = row.nearest
-    days = DASH if daily is None or nearest is None else _signed(NUMBERS.divide(nearest, daily), 1)
+    nearest = row.nearest_price
+    daily = None if nearest is None else volatility.get(nearest.coin)
+    days = DASH if daily is None or row.nearest is None else _signed(NUMBERS.divide(row.nearest, daily), 1)
     name = row.name if row.settle in DOLLARS else f"{row.name} ({row.settle})"
     cells = [f"{place:>2}  {name}"]
     for amount in (row.initial, row.maintenance):
@@ -290,8 +305,8 @@ def _row_value(row: Row) -> dict[str, object]:
         "initial_rate": _text(row.rate(By.INITIAL)),
         "maintenance": _text(row.maintenance),
         "maintenance_rate": _text(row.rate(By.MAINTENANCE)),
-        "liquidation_below": _text(row.below.price),
-        "liquidation_above": _text(row.above.price),
+        "liquidation_below": _price_value(row.below),
+        "liquidation_above": _price_value(row.above),
         "distance": _text(row.nearest),
         "no_price_because": reason_of(row) or None,
         "parameters_of": row.dates,
@@ -308,6 +323,12 @@ def _row_value(row: Row) -> dict[str, object]:
     }
 
 
+def _price_value(price: Price) -> dict[str, object] | None:
+    if price.price is None:
+        return None
+    return {"coin": price.coin, "price": _text(price.price), "distance": _text(price.distance)}
+
+
 def _domain_ends(sizes: SizeMap) -> set[Decimal]:
     return {x for curve in sizes.curves for x in (curve[0].low, curve[-1].high)}
 
@@ -322,9 +343,9 @@ def _span(low: Decimal, high: Decimal, sizes: SizeMap) -> str:
     return f"{format_size(low)} to {format_size(high)}"
 
 
-def _price_text(price: Price) -> str:
+def _price_text(price: Price, *, named: bool) -> str:
     assert price.price is not None
-    return format_price(price.price)
+    return f"{price.coin} {format_price(price.price)}" if named else format_price(price.price)
 
 
 def _distance_text(price: Price) -> str:
@@ -352,11 +373,3 @@ def _text(value: Decimal | None) -> str | None:
     short = digits.quantize(Decimal(1).scaleb(min(0, digits.adjusted() - 15)), context=NUMBERS) if digits else digits
     text = format(short, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def pad_rows(rows: Sequence[tuple[str, str]]) -> list[str]:
-    """
-    Return lines of two columns.
-    """
-    width = max((len(a) for a, _ in rows), default=0)
-    return [f"  {a.ljust(width)}  {b}" for a, b in rows]
