@@ -430,8 +430,8 @@ def test_both_sides_of_one_contract_are_named_apart():
     assert found.health.value == found.signed["mgnRatio:BTC-USDT-SWAP long"]
     assert found.equity == 3
     # The venue publishes one price step nearer to the mark.
-    assert found.signed["liqPx:BTC-USDT-SWAP long"] == found.legs[0].liquidation.price + D("0.1")
-    assert found.signed["liqPx:BTC-USDT-SWAP short"] == found.legs[1].liquidation.price - D("0.1")
+    near(found.signed["liqPx:BTC-USDT-SWAP long"], found.legs[0].liquidation.price + D("0.1"), "1e-20")
+    near(found.signed["liqPx:BTC-USDT-SWAP short"], found.legs[1].liquidation.price - D("0.1"), "1e-20")
 
 
 contracts = st.integers(1, 60_000)
