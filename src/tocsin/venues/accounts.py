@@ -137,7 +137,8 @@ def evaluate_legs(
     _check(portfolio.legs)
     needs = [_need_now(leg, charge) for leg in portfolio.legs]
     for leg, need in zip(portfolio.legs, needs, strict=True):
-        if need.initial is None and need.maintenance is None:
+        has_price = need.why == "mark" and leg.isolated_collateral is not None
+        if need.initial is None and need.maintenance is None and not has_price:
             raise MissingInput(need.why or "maintenance_rate", f"no amount of {leg.symbol} is known without it")
     cross = [(leg, need) for leg, need in zip(portfolio.legs, needs, strict=True) if leg.mode is not Mode.ISOLATED]
     equity, lacking = find_equity(portfolio, [leg for leg, _ in cross]) if cross or not portfolio.legs else (None, "")

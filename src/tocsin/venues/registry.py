@@ -37,6 +37,11 @@ MODULES: dict[str, str] = {
     "phemex": "tocsin.venues.smaller",
     "poloniex": "tocsin.venues.smaller",
     "xt": "tocsin.venues.smaller",
+    "dango": "tocsin.venues.protocols",
+    "drift": "tocsin.venues.protocols",
+    "paradex": "tocsin.venues.protocols",
+    "synthetix": "tocsin.venues.protocols",
+    "vega": "tocsin.venues.protocols",
 }
 """First word of a rulebook's name -> the module whose `RULEBOOKS` holds it (others' too). One line a venue."""
 
