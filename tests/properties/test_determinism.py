@@ -26,7 +26,7 @@ from tocsin.engine import commands as cm
 from tocsin.engine.clearing_house import ClearingHouse
 from tocsin.engine.engine import Engine
 from tocsin.engine.ledger import hash_state, new_bucket_tree
-from tocsin.engine.messages import CycleResult
+from tocsin.engine.messages import CycleResult, open_contracts
 from tocsin.engine.sequencer import Accepted, Sequencer
 from tocsin.engine.shard import Shard
 
@@ -73,7 +73,7 @@ class ShuffledHost:
     def begin(self):
         self.streams = [[] for _ in range(self.count)]
         self.house_stream = []
-        self.sequencer.set_terms(self.house.sheet, frozenset(self.opened.marks.contracts), dict(self.house.state.vault))
+        self.sequencer.set_terms(self.house.sheet, open_contracts(self.opened), dict(self.house.state.vault))
 
     def submit(self, command):
         stamped = self.sequencer.stamp(command)

@@ -452,9 +452,9 @@ def test_a_genesis_that_cannot_be_used() -> None:
         (encode(Genesis(genesis.format, genesis.time_ns, b"")), "genesis cannot be used"),
         (
             encode(Genesis("tocsin-journal-9", 1, b"")),
-            "format must be tocsin-journal-1 rules-1, was 'tocsin-journal-9'",
+            "format must be tocsin-journal-1 rules-2, was 'tocsin-journal-9'",
         ),
-        (b"another program's", "header must be a tocsin-journal-1 rules-1 genesis"),
+        (b"another program's", "header must be a tocsin-journal-1 rules-2 genesis"),
     ):
         for call in (verify, EmbeddedHost.open):
             with pytest.raises(JournalError, match=text):

@@ -8,7 +8,17 @@ from tests.helpers.small import ALT, BTC, COIN, PERP, USD, make_sheet
 from tests.helpers.worlds import MINUTE, Driver
 from tocsin.core.errors import InvariantBroken, Reason, Refused
 from tocsin.core.hashing import hash_bytes
-from tocsin.core.ids import GLOBAL_FUND, SUSPENSE, bucket_of, default_account, error_account, market_fund
+from tocsin.core.ids import (
+    GLOBAL_FUND,
+    INTEREST,
+    OPERATOR,
+    SUSPENSE,
+    TRANSIT,
+    bucket_of,
+    default_account,
+    error_account,
+    market_fund,
+)
 from tocsin.engine import commands as cm
 from tocsin.sheet import terms as t
 
@@ -49,10 +59,10 @@ class World(Driver):
 
 
 def test_ch_001_own_accounts() -> None:
-    """CH-001: three for each contract, two for all; unbounded."""
+    """CH-001: three for each contract, five for all; unbounded."""
     world = World()
     own = {f(c) for f in (default_account, error_account, market_fund) for c in (PERP, ALT, COIN)}
-    assert set(world.engine.house.store.accounts()) == own | {SUSPENSE, GLOBAL_FUND}
+    assert set(world.engine.house.store.accounts()) == own | {SUSPENSE, GLOBAL_FUND, OPERATOR, TRANSIT, INTEREST}
     new = plain()
     from msgspec.structs import replace
 

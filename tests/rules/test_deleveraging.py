@@ -9,6 +9,7 @@ from math import gcd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.helpers.hedged import FUTURE, NEXT, USD, World, at_marks, holder, make_sheet
 from tocsin.core.errors import DataError
@@ -20,6 +21,7 @@ from tocsin.margin.valuation import compute_balances
 from tocsin.procedures.liquidation.intent import Intent
 from tocsin.procedures.waterfall import LotPolicy
 from tocsin.sheet import terms as t
+from tocsin.sheet.presets import tiered_factors
 
 SIDES = pytest.mark.parametrize("side", [1, -1])
 
@@ -84,6 +86,39 @@ def test_wf_036_at_most_so_many_contracts_of_a_holder_in_one_cycle() -> None:
     state = holder(**{f"more{i}": 3 for i in range(8)})
     safe = find_safe_lots(state, at_marks(sheet), {10 + i: 3 for i in range(8)})
     assert sorted(safe.values()) == [0] * (8 - LEGS_MAX) + [3] * LEGS_MAX
+
+
+@SIDES
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_wf_036_every_level_from_margin_call_down_counts(side: int, level: int) -> None:
+    """WF-036: a hedge that counts at one level only is kept; one that counts at `initial` alone is not."""
+    ppm = [1_000_000 if i <= level else 0 for i in range(4)]
+    sheets = [
+        replace(make_sheet(), portfolio=t.Components(tiered=tiered_factors(t.Preset.EXCHANGE), scenario=factors))
+        for factors in (t.LevelFactors(*ppm), t.LevelFactors(1_000_000, 0, 0, 0))
+    ]
+    state = holder(future=side * 10, next=-side * 10)
+    only = replace(sheets[0], portfolio=replace(sheets[0].portfolio, tiered=t.OFF))
+    assert find_safe_lots(state, at_marks(only), {FUTURE: 10}) == {FUTURE: 0}
+    assert find_safe_lots(state, at_marks(sheets[1]), {FUTURE: 10}) == {FUTURE: 10}
+
+
+@SIDES
+def test_wf_037_what_is_a_spread(side: int) -> None:
+    """WF-037: legs of which one alone is not safe, in lowest whole terms; as many as raise no requirement."""
+    at = at_marks()
+
+    def spreads(state: AccountState) -> set[int]:
+        wanted = {c: -q for c, (q, _) in state.positions.items() if c != CALL}
+        return {o.spreads for o in offer_lots(1, state, at, [], wanted)}
+
+    assert spreads(holder(future=side * 10, next=-side * 10)) == {10}
+    assert spreads(holder(future=side * 10, next=-side * 4)) == {2}
+    # Both legs the same way, or each safe: no spread.
+    assert spreads(holder(future=side * 10, next=side * 10)) == {0}
+    assert spreads(holder(mode=Mode.CROSS, future=side * 10, next=-side * 10)) == {0}
+    # With 12 calls against them, eight of the ten 1:2 spreads leave the worst loss where it was.
+    assert spreads(holder(future=-side * 10, next=side * 20, call=-side * 12)) == {8}
 
 
 LEGS = st.dictionaries(st.sampled_from(["future", "next", "call"]), st.integers(-30, 30).filter(bool), min_size=1)
@@ -225,6 +260,46 @@ def test_wf_037_spreads_of_several_holders_are_dealt_like_lots(side: int) -> Non
     assert (world.default(), world.default(NEXT)) == (0, 0)
 
 
+@SIDES
+def test_wf_037_only_spreads_that_are_safe(side: int) -> None:
+    """WF-037: 10 FUTURE and 20 NEXT to go; account 2 has ten spreads 1:2, eight of them safe beside its calls."""
+    world = World(side)
+    world.trade(1, 2, 10)
+    world.trade(1, 2, -20, NEXT)
+    world.trade(2, world.MAKER, -12, CALL)
+    world.cut()
+    world.fall(future=7_000, following=0)
+    assert (world.lots(2), world.lots(2, NEXT)) == (-2, 4)
+    assert (world.default(), world.default(NEXT)) == (2, -4)
+
+
+@SIDES
+def test_wf_037_who_closed_a_spread_closes_no_single_lot(side: int) -> None:
+    """WF-037: 7 FUTURE and 4 NEXT to go: account 2, with 10 and 4, closes one spread 5:2, and no sixth lot yet."""
+    world = World(side)
+    world.trade(1, 2, 7)
+    world.trade(1, 2, -4, NEXT)
+    world.trade(2, world.MAKER, -3)
+    world.cut()
+    world.fall(future=17_000, following=0)
+    assert (world.lots(2), world.lots(2, NEXT)) == (-5, 2)
+    assert (world.default(), world.default(NEXT)) == (2, -2)
+
+
+@SIDES
+def test_wf_037_shapes_share_what_is_wanted(side: int) -> None:
+    """WF-037: 10 FUTURE and 10 NEXT to go: spreads 1:1 first, which leave nothing for those of 2:1."""
+    world = World(side)
+    world.trade(1, 2, 10)
+    world.trade(1, 2, -10, NEXT)
+    world.trade(3, world.MAKER, -10)
+    world.trade(3, world.MAKER, 5, NEXT)
+    world.cut()
+    world.fall(future=10_000, following=0)
+    assert [(world.lots(a), world.lots(a, NEXT)) for a in (2, 3)] == [(0, 0), (-10, 5)]
+    assert (world.default(), world.default(NEXT)) == (0, 0)
+
+
 # Questions
 
 
@@ -234,16 +309,17 @@ def test_wf_060_and_wf_061_rank_and_what_if(side: int) -> None:
     world = World(side, lots=t.Allocation.QUEUE)
     world.trade(1, 2, 6)
     world.trade(1, 3, 4)
+    world.trade(1, world.MAKER, 1)
     world.cut()
     world.mark(future=-13_000, next=-13_000)
     world.cut()
     world.cut()
     before = world.engine.snapshot()
     ranks = {a: world.engine.adl_rank(a, FUTURE) for a in (2, 3)}
-    # Same entry and mark; account 2 has the larger position on the same equity, so it stands first.
+    # The external account has no rank. Same entry and mark; account 2 has the larger position on the same equity, so it stands first.
     assert [(r.rank, r.holders, r.lots_before, r.lots, r.wanted) for r in ranks.values()] == [
-        (1, 2, 0, -side * 6, 10),
-        (2, 2, 6, -side * 4, 10),
+        (1, 2, 0, -side * 6, 11),
+        (2, 2, 6, -side * 4, 11),
     ]
     assert world.engine.adl_rank(3, FUTURE, 5).taken == {
         t.Allocation.QUEUE: 0,
@@ -256,6 +332,25 @@ def test_wf_060_and_wf_061_rank_and_what_if(side: int) -> None:
     assert dict(whole) == {2: side * 3, 3: side * 2}
     assert world.engine.adl_what_if(FUTURE, -side * 7) == []
     assert world.engine.snapshot() == before
+
+
+def test_wf_061_last_lots_go_by_the_root_of_the_closed_cycle() -> None:
+    """WF-061, WF-010: of three equal holders the one that the root names closes the odd lot, in both answers."""
+    world = World()
+    world.open(4, deposit=10**6, asset=USD, mode=Mode.PORTFOLIO)
+    world.cut()
+    for account in (2, 3, 4):
+        world.trade(world.MAKER, account, 3)
+    seen = set()
+    for _ in range(6):
+        world.cut()
+        holders = sorted((bucket_of(a), a) for a in (2, 3, 4))
+        first = holders[world.engine.house.first_extra(FUTURE) % 3][1]
+        assert world.engine.adl_what_if(FUTURE, 1) == [(first, 1)]
+        taken = {a: world.engine.adl_rank(a, FUTURE, 1).taken[t.Allocation.PRO_RATA] for a in (2, 3, 4)}
+        assert taken == {a: int(a == first) for a in (2, 3, 4)}
+        seen.add(first)
+    assert len(seen) > 1
 
 
 def test_wf_060_says_what_cannot_be_asked() -> None:

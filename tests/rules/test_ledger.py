@@ -14,7 +14,7 @@ from tocsin.core.ids import bucket_of
 from tocsin.engine import commands as cm
 from tocsin.engine.case import Case, hash_case
 from tocsin.engine.ledger import hash_bucket, hash_leaf, hash_state, verify_inclusion
-from tocsin.margin.state import AccountState, Level, Mode
+from tocsin.margin.state import AccountClass, AccountState, Level, Mode
 
 sides = pytest.mark.parametrize("side", [1, -1])
 
@@ -30,6 +30,7 @@ def test_lg_002_leaf_bytes(side: int) -> None:
     """LG-002: field by field."""
     account = make_account(-5, 7, perp=side * 3, level=Level.MARGIN_CALL, mode=Mode.ISOLATED, holds={PERP: (8, 9)})
     account.in_transit = {BTC: 11}
+    account.owner, account.kind, account.recourse = 77, AccountClass.VAULT, True
 
     def little(value: int, size: int) -> bytes:
         return value.to_bytes(size, "little", signed=True)
@@ -37,7 +38,7 @@ def test_lg_002_leaf_bytes(side: int) -> None:
     leaf = encode_leaf(account)
     assert leaf == b"".join(
         [
-            little(1, 8), little(1, 8), little(1, 1), little(2, 1), little(2, 2), little(1, 2), little(1, 2),
+            little(1, 8), little(1, 8), little(77, 8), little(1, 1), little(2, 1), little(2, 1), little(1, 1), little(2, 2), little(1, 2), little(1, 2),
             little(USD, 4), little(-5, 16), little(0, 16), little(BTC, 4), little(7, 16), little(11, 16),
             little(PERP, 4), little(side * 3, 8), little(side * 300_000, 16), little(PERP, 4), little(8, 8),
             little(9, 8),
@@ -51,7 +52,7 @@ def test_lg_002_one_account_has_one_leaf() -> None:
     one, two = AccountState(1, 1, cash={1: 5, 2: 6}), AccountState(1, 1, cash={2: 6, 1: 5})
     leaf = encode_leaf(one)
     assert leaf == encode_leaf(two)
-    for bad in (leaf[:-1], leaf + b"\0", leaf[:24] + leaf[60:96] + leaf[24:60]):
+    for bad in (leaf[:-1], leaf + b"\0", leaf[:34] + leaf[70:106] + leaf[34:70]):
         with pytest.raises(DataError):
             decode_leaf(bad)
 

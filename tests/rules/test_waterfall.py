@@ -256,6 +256,8 @@ def test_wf_033_shorts() -> None:
     """WF-033: a short of 120 marked at 100 gains more than one of 110; as documented, the smaller gain stands first."""
     more = Candidate(1, 1, 10, profit=20, entry_value=120, notional=100, equity=50, side=-1)
     less = Candidate(1, 2, 10, profit=10, entry_value=110, notional=100, equity=50, side=-1)
+    assert score_candidate(more, Score.HYPERLIQUID) == (100 * 100, 120 * 50)
+    assert score_candidate(more, Score.HYPERLIQUID_PROFIT) == (120, 50)
     first = {score: rank_candidates([less, more], score)[0] for score in Score if score is not Score.START}
     assert first == {
         Score.BITMEX: 1,
@@ -326,6 +328,20 @@ def test_wf_036_and_wf_039_hedges(hedges: Hedges, allocation: Allocation, dealt:
     """WF-036, WF-039: 15 lots of a holder with 4 safe of 10, first in rank, and one with 6."""
     two = [Candidate(1, 1, 10, profit=9, equity=10, safe=4), Candidate(1, 2, 6, profit=1, equity=10)]
     assert deal_lots(15, two, LotPolicy(allocation, hedges=hedges)) == dealt
+
+
+def test_wf_036_leverage_is_of_the_whole_position() -> None:
+    """WF-034, WF-036: 10 lots of which 4 are safe stand before 6: four of them, then of the others."""
+    two = [Candidate(1, 1, 10, equity=10, safe=4), Candidate(1, 2, 6, equity=10)]
+    keep, last = (LotPolicy(Allocation.WATER_FILLING, hedges=h) for h in (Hedges.KEEP, Hedges.LAST))
+    assert deal_lots(5, two, keep) == deal_lots(5, two, last) == [4, 1]
+
+
+def test_wf_036_scores_stay_frozen() -> None:
+    """WF-030, WF-036: the entry price of what is left is the position's, as of the close: 10 a lot against 12."""
+    two = [Candidate(1, 1, 10, entry_value=100, safe=4), Candidate(1, 2, 10, entry_value=120, safe=0)]
+    policy = LotPolicy(Allocation.QUEUE, Score.ENTRY_PRICE, hedges=Hedges.LAST)
+    assert deal_lots(7, two, policy) == [7, 0]
 
 
 def test_wf_062_min_max_of_money() -> None:

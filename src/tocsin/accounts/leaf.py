@@ -1,7 +1,8 @@
 """
 The leaf: an account as fixed-width little-endian bytes (rule LG-002).
 
-Header: id i64, root i64, mode u8, level u8, counts of assets, positions, holds u16 each. Then, ascending by id: assets
+Header: id i64, root i64, owner i64, mode u8, level u8, class u8, recourse u8, counts of assets, positions, holds u16
+each. Then, ascending by id: assets
 (id i32, cash i128, in transit i128), positions (contract i32, lots i64, entry sum i128), holds (contract i32, bid i64,
 ask i64). Nothing derived is stored.
 """
@@ -9,9 +10,9 @@ ask i64). Nothing derived is stored.
 import struct
 
 from tocsin.core.errors import DataError
-from tocsin.margin.state import AccountState, Level, Mode
+from tocsin.margin.state import AccountClass, AccountState, Level, Mode
 
-_HEADER = struct.Struct("<qqBBHHH")
+_HEADER = struct.Struct("<qqqBBBBHHH")
 _HOLD = struct.Struct("<iqq")
 _MONEY = 16
 
@@ -31,8 +32,11 @@ def encode_leaf(account: AccountState) -> bytes:
         _HEADER.pack(
             account.id,
             account.root,
+            account.owner,
             account.mode,
             account.level,
+            account.kind,
+            account.recourse,
             len(assets),
             len(account.positions),
             len(account.holds),
@@ -67,8 +71,9 @@ def decode_leaf(data: bytes) -> AccountState:
 
 
 def _read(data: bytes) -> AccountState:
-    ident, root, mode, level, assets, positions, holds = _HEADER.unpack_from(data)
-    account = AccountState(ident, root, Mode(mode), Level(level))
+    ident, root, owner, mode, level, kind, recourse, assets, positions, holds = _HEADER.unpack_from(data)
+    account = AccountState(ident, root, Mode(mode), Level(level), kind=AccountClass(kind), owner=owner)
+    account.recourse = bool(recourse)
     at = _HEADER.size
 
     def take(size: int) -> int:

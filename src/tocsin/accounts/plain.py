@@ -8,10 +8,11 @@ from tocsin.accounts.booking import book_fill
 from tocsin.accounts.leaf import decode_leaf, encode_leaf
 from tocsin.accounts.store import Results, RowKind, Rows
 from tocsin.core.errors import InvariantBroken, Reason
+from tocsin.core.integers import ceil_div, floor_div
 from tocsin.core.limits import CASH_MAX, HOLD_CAPS_MAX, LOTS_MAX, POSITIONS_MAX, PRICE_SCALE
 from tocsin.margin.levels import compute_level
 from tocsin.margin.requirement import INITIAL, SCALE, compute_requirement, sum_requirement
-from tocsin.margin.state import AccountState, Level, Mode
+from tocsin.margin.state import AccountClass, AccountState, Level, Mode
 from tocsin.margin.valuation import (
     EQUITY_SCALE,
     Line,
@@ -21,8 +22,12 @@ from tocsin.margin.valuation import (
     value_balance,
     value_balances,
 )
+from tocsin.sheet.terms import Kind
 
 Result = tuple[Reason, int, int]
+
+INTEREST_SCALE = 10**12
+"""Denominator of interest in one cycle."""
 
 
 class PlainStore:
@@ -43,22 +48,35 @@ class PlainStore:
             RowKind.HOLD: self._apply_hold,
             RowKind.CHECK: self._apply_check,
             RowKind.TAKE: self._apply_take,
+            RowKind.OTHERS: self._apply_others,
+            RowKind.OWNER: self._apply_owner,
+            RowKind.MODE: self._apply_mode,
+            RowKind.DEBIT: self._apply_debit,
+            RowKind.CREDIT: self._apply_credit,
+            RowKind.BORROW: self._apply_borrow,
+            RowKind.ACCRUE: self._apply_accrue,
+            RowKind.CONVERT: self._apply_convert,
+            RowKind.RESCALE: self._apply_rescale,
         }
 
     def apply(self, rows: Rows) -> Results:
         """Apply rows in order; a refused row changes nothing."""
         out = Results()
-        for kind, ident, key, a, b, c, d in zip(
-            rows.kind, rows.account, rows.key, rows.a, rows.b, rows.c, rows.d, strict=True
+        for kind, ident, key, a, b, c, d, e in zip(
+            rows.kind, rows.account, rows.key, rows.a, rows.b, rows.c, rows.d, rows.e, strict=True
         ):
             if kind == RowKind.OPEN:
-                out.add(*self._apply_open(ident, a, b))
+                out.add(*self._apply_open(ident, a, b, c, d))
                 continue
             account = self._accounts.get(ident)
             if account is None:
                 out.add(Reason.UNKNOWN_ACCOUNT)
                 continue
-            out.add(*self._handlers[RowKind(kind)](account, key, a, b, c, d))
+            result = self._handlers[RowKind(kind)](account, key, a, b, c, d)
+            if e and not result[0]:
+                asset = self._valuation.lines[key].asset
+                self._set_cash(account, asset, account.cash.get(asset, 0) - e)
+            out.add(*result)
         return out
 
     def set_valuation(self, valuation: Valuation) -> None:
@@ -99,17 +117,20 @@ class PlainStore:
 
     # One method a row kind. Each returns (reason, x, y) and changes nothing unless the reason is OK.
 
-    def _apply_open(self, ident: int, root: int, mode: int) -> Result:
+    def _apply_open(self, ident: int, root: int, mode: int, kind: int, recourse: int) -> Result:
         if ident in self._accounts:
             return Reason.ACCOUNT_EXISTS, 0, 0
-        self._accounts[ident] = AccountState(ident, root, Mode(mode))
+        if mode == Mode.PORTFOLIO and self._valuation.sheet.portfolio is None:
+            return Reason.MODE_NOT_ALLOWED, 0, 0
+        account = AccountState(ident, root, Mode(mode), kind=AccountClass(max(0, kind)), recourse=recourse > 0)
+        self._accounts[ident] = account
         return Reason.OK, 0, 0
 
     def _apply_cash(self, account: AccountState, asset: int, amount: int, _b: int, _c: int, _d: int) -> Result:
         if asset not in self._valuation.assets:
             return Reason.UNKNOWN_ASSET, 0, 0
         after = account.cash.get(asset, 0) + amount
-        if self._bounded and amount > 0 and after > 0 and not self._cash_fits(account, asset, after):
+        if self._bounded and amount > 0 and after > 0 and not self._cash_fits(account.cash, asset, after):
             return Reason.ADMISSION_BOUND, abs(after), CASH_MAX
         self._set_cash(account, asset, after)
         return Reason.OK, after, 0
@@ -118,6 +139,8 @@ class PlainStore:
         line = self._valuation.lines.get(contract)
         if line is None:
             return Reason.UNKNOWN_CONTRACT, 0, 0
+        if line.terms.kind == Kind.SPOT:
+            return self._exchange(account, line, lots, value, bid, ask)
         held, entry = account.positions.get(contract, (0, 0))
         booked = book_fill(held, entry, lots, value, line.funding)
         cash = account.cash.get(line.asset, 0) + booked.cash
@@ -132,17 +155,36 @@ class PlainStore:
                 raise InvariantBroken(f"account {account.id}: entry sum {booked.entry} left without lots")
             account.positions.pop(contract, None)
         self._set_cash(account, line.asset, cash)
-        if bid >= 0 or ask >= 0:
-            old = account.holds.get(contract, (0, 0))
-            new = (bid if bid >= 0 else old[0], ask if ask >= 0 else old[1])
-            self._report_hold(account, contract, new, line.terms.position_cap)
+        self._report_hold(account, line, bid, ask)
         return Reason.OK, booked.lots, booked.cash
 
-    def _report_hold(self, account: AccountState, contract: int, hold: tuple[int, int], position_cap: int) -> None:
+    def _exchange(self, account: AccountState, line: Line, lots: int, value: int, bid: int, ask: int) -> Result:
+        """Book a spot fill: base units for the value, both into cash; x lots, y the change of quote cash (AC-025)."""
+        base, units = line.terms.base, lots * line.terms.base_units
+        got, paid = account.cash.get(base, 0) + units, account.cash.get(line.asset, 0) - value
+        if self._bounded:
+            trial = {**account.cash, base: got}
+            if abs(value) > abs(lots) * line.terms.mark_cap:
+                return Reason.OUT_OF_RANGE, 0, 0
+            if abs(lots) > line.terms.position_cap:
+                return Reason.POSITION_CAP, 0, 0
+            if abs(got) > CASH_MAX or not self._cash_fits(trial, line.asset, paid):
+                return Reason.ADMISSION_BOUND, 0, 0
+        self._set_cash(account, base, got)
+        self._set_cash(account, line.asset, paid)
+        self._report_hold(account, line, bid, ask)
+        return Reason.OK, 0, -value
+
+    def _report_hold(self, account: AccountState, line: Line, bid: int, ask: int) -> None:
         """Keep the hold that a fill reports, cut to what the bound allows; a 65th contract is not kept (UN-010)."""
-        most = HOLD_CAPS_MAX * position_cap if self._bounded else LOTS_MAX
+        if bid < 0 and ask < 0:
+            return
+        contract = line.terms.id
+        old = account.holds.get(contract, (0, 0))
+        most = HOLD_CAPS_MAX * line.terms.position_cap if self._bounded else LOTS_MAX
         if contract in account.holds or len(account.holds) < POSITIONS_MAX:
-            self._set_hold(account, contract, min(hold[0], most), min(hold[1], most))
+            bid, ask = bid if bid >= 0 else old[0], ask if ask >= 0 else old[1]
+            self._set_hold(account, contract, min(bid, most), min(ask, most))
 
     def _admit(
         self, account: AccountState, line: Line, contract: int, lots: int, value: int, after: int, cash: int
@@ -162,11 +204,11 @@ class PlainStore:
         if is_reducing(after - lots, after):
             # What reduces is always booked: it moves a bounded P&L into cash, and forced closes may not fail.
             return Reason.OK
-        return Reason.OK if self._cash_fits(account, line.asset, cash) else Reason.ADMISSION_BOUND
+        return Reason.OK if self._cash_fits(account.cash, line.asset, cash) else Reason.ADMISSION_BOUND
 
-    def _cash_fits(self, account: AccountState, asset: int, cash: int) -> bool:
-        """Say whether the account may hold `cash` of `asset` beside its other cash, at the price caps (UN-010)."""
-        held = {**account.cash, asset: cash}
+    def _cash_fits(self, others: dict[int, int], asset: int, cash: int) -> bool:
+        """Say whether an account may hold `cash` of `asset` beside its other cash, at the price caps (UN-010)."""
+        held = {**others, asset: cash}
         assets = self._valuation.assets
         valued = sum(abs(units) * assets[a].price_cap for a, units in held.items())
         return abs(cash) <= CASH_MAX and valued <= CASH_MAX * PRICE_SCALE
@@ -176,8 +218,7 @@ class PlainStore:
         terms = self._valuation.assets.get(asset)
         if terms is None:
             return Reason.UNKNOWN_ASSET, 0, 0
-        possible = min(account.cash.get(asset, 0), compute_balances(account, self._valuation).get(asset, 0))
-        possible = max(0, min(possible, self._headroom(account, asset, possible)))
+        possible = self._removable(account, asset)
         moved = min(amount, possible)
         if moved == 0:
             return Reason.INSUFFICIENT_MARGIN, amount, possible
@@ -185,11 +226,113 @@ class PlainStore:
         account.in_transit[asset] = account.in_transit.get(asset, 0) + moved
         return Reason.OK, moved, possible
 
+    def _apply_debit(self, account: AccountState, asset: int, amount: int, _b: int, _c: int, _d: int) -> Result:
+        """Take all of `amount` out of cash if a withdrawal could move as much (rule AC-031)."""
+        if asset not in self._valuation.assets:
+            return Reason.UNKNOWN_ASSET, 0, 0
+        possible = self._removable(account, asset)
+        if amount > possible:
+            return Reason.INSUFFICIENT_MARGIN, amount, possible
+        self._set_cash(account, asset, account.cash[asset] - amount)
+        return Reason.OK, amount, possible
+
+    def _removable(self, account: AccountState, asset: int) -> int:
+        """Return min(cash, E_c, initial headroom), at least 0: what may leave (rule AC-006)."""
+        possible = min(account.cash.get(asset, 0), compute_balances(account, self._valuation).get(asset, 0))
+        return max(0, min(possible, self._headroom(account, asset, possible)))
+
+    def _apply_credit(self, account: AccountState, asset: int, amount: int, _b: int, _c: int, _d: int) -> Result:
+        """Put `amount` into cash, or, where the account may hold no more, on its way out (rule AC-032)."""
+        after = account.cash.get(asset, 0) + amount
+        if after <= 0 or self._cash_fits(account.cash, asset, after):
+            self._set_cash(account, asset, after)
+            return Reason.OK, amount, 0
+        account.in_transit[asset] = account.in_transit.get(asset, 0) + amount
+        return Reason.OK, 0, amount
+
+    def _apply_borrow(self, account: AccountState, asset: int, amount: int, cap: int, _c: int, _d: int) -> Result:
+        """Move up to `amount` to in-transit; the balance may fall to -cap while `initial` is covered (rule AC-035)."""
+        if asset not in self._valuation.assets:
+            return Reason.UNKNOWN_ASSET, 0, 0
+        balance = compute_balances(account, self._valuation).get(asset, 0)
+        possible = max(0, min(amount, balance + cap))
+        after = account.cash.get(asset, 0) - possible
+        if not self._cash_fits(account.cash, asset, after):
+            possible = 0
+        moved = self._headroom(account, asset, possible)
+        if moved == 0:
+            return Reason.INSUFFICIENT_MARGIN, amount, moved
+        self._set_cash(account, asset, account.cash.get(asset, 0) - moved)
+        account.in_transit[asset] = account.in_transit.get(asset, 0) + moved
+        return Reason.OK, moved, balance
+
+    def _apply_accrue(self, account: AccountState, asset: int, charge: int, credit: int, _c: int, _d: int) -> Result:
+        """Charge interest on a negative balance, rounded up, or credit it on a positive one, rounded down (AC-036)."""
+        balance = compute_balances(account, self._valuation).get(asset, 0)
+        if balance < 0:
+            due = ceil_div(-balance * charge, INTEREST_SCALE)
+            if due and not self._cash_fits(account.cash, asset, account.cash.get(asset, 0) - due):
+                due = 0
+            self._set_cash(account, asset, account.cash.get(asset, 0) - due)
+            return Reason.OK, due, 0
+        due = floor_div(balance * credit, INTEREST_SCALE)
+        if due and not self._cash_fits(account.cash, asset, account.cash.get(asset, 0) + due):
+            due = 0
+        self._set_cash(account, asset, account.cash.get(asset, 0) + due)
+        return Reason.OK, 0, due
+
+    def _apply_convert(self, account: AccountState, asset: int, got: int, other: int, given: int, _d: int) -> Result:
+        """Exchange `given` units of `other` for `got` of `asset`, as decided (rule AC-037)."""
+        self._set_cash(account, asset, account.cash.get(asset, 0) + got)
+        self._set_cash(account, other, account.cash.get(other, 0) - given)
+        return Reason.OK, got, given
+
+    def _apply_rescale(self, account: AccountState, contract: int, k: int, _b: int, _c: int, _d: int) -> Result:
+        """Multiply lots and holds by k; entry sums stay, marks are divided by k at the same time (rule AC-038)."""
+        if contract in account.positions:
+            lots, entry = account.positions[contract]
+            account.positions[contract] = (lots * k, entry)
+        if contract in account.holds:
+            bid, ask = account.holds[contract]
+            account.holds[contract] = (bid * k, ask * k)
+        return Reason.OK, account.positions.get(contract, (0, 0))[0], 0
+
+    def _apply_others(self, account: AccountState, key: int, amount: int, _b: int, _c: int, _d: int) -> Result:
+        if amount:
+            account.others[key] = amount
+        else:
+            account.others.pop(key, None)
+        return Reason.OK, amount, 0
+
+    def _apply_owner(self, account: AccountState, _key: int, owner: int, _b: int, _c: int, _d: int) -> Result:
+        account.owner = owner
+        if not owner:
+            account.others.clear()
+        return Reason.OK, owner, 0
+
+    def _apply_mode(self, account: AccountState, _key: int, mode: int, _b: int, _c: int, _d: int) -> Result:
+        """
+        Change the mode of an account that stands at `initial` in the new one (rule AC-033); x needed, y equity.
+        """
+        if Mode.EXTERNAL in (mode, account.mode) or (mode == Mode.PORTFOLIO and not self._valuation.sheet.portfolio):
+            return Reason.MODE_NOT_ALLOWED, 0, 0
+        if mode == Mode.ISOLATED and len({*account.positions, *account.holds}) > 1:
+            return Reason.CONTRACT_NOT_ALLOWED, 0, 0
+        trial = account.copy()
+        trial.mode = Mode(mode)
+        needed, equity = compute_requirement(trial, self._valuation, INITIAL), compute_equity(trial, self._valuation)
+        if equity < needed:
+            return Reason.INSUFFICIENT_MARGIN, needed, equity
+        account.mode = trial.mode
+        return Reason.OK, needed, equity
+
     def _headroom(self, account: AccountState, asset: int, possible: int) -> int:
         """
         Return the most units, at most `possible`, that may leave with equity still at the initial requirement.
         """
-        if possible <= 0 or not (account.positions or account.holds):
+        if possible <= 0:
+            return possible
+        if not (account.positions or account.holds) and possible <= account.cash.get(asset, 0):
             if not any(b < 0 for b in account.cash.values()):
                 return possible
         valuation = self._valuation
@@ -261,8 +404,10 @@ class PlainStore:
         held = account.positions.get(contract, (0, 0))[0]
         bid, ask = account.holds.get(contract, (0, 0))
         worst = held + bid + lots if lots > 0 else held - ask + lots
-        if abs(worst) > line.terms.position_cap:
-            return Reason.POSITION_CAP, abs(worst), line.terms.position_cap
+        # The cap is the owner's: what its other accounts hold counts against it (rule AC-034).
+        reach = abs(worst) + (0 if is_reducing(held, worst) else account.others.get(contract, 0))
+        if reach > line.terms.position_cap:
+            return Reason.POSITION_CAP, reach, line.terms.position_cap
         if contract not in account.positions:
             others = len({*account.positions, *account.holds} - {contract})
             if account.mode == Mode.ISOLATED and others:

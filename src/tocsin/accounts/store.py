@@ -15,17 +15,28 @@ from tocsin.margin.valuation import Valuation
 
 class RowKind(IntEnum):
     """
-    What a row does; columns `account, key, a, b, c, d` mean:
+    What a row does; columns `account, key, a, b, c, d, e` mean:
 
-    - OPEN: a root, b mode.
+    - OPEN: a root, b mode, c class, d recourse (-1: client, none).
     - CASH: key asset, a signed units. A debit may make cash negative.
-    - TRADE: key contract, a signed lots, b signed value, c and d the side's new bid and ask hold (-1: unchanged).
+    - TRADE: key contract, a signed lots, b signed value, c and d the side's new bid and ask hold (-1: unchanged), e the
+      trading fee in units (negative: a rebate).
     - WITHDRAW: key asset, a units wanted > 0; moves what may leave to in-transit; result is what moved.
     - RELEASE: key asset, a units that left the vault, taken from in-transit.
     - RECALL: key asset; all in-transit units go back to cash; result is what moved.
     - HOLD: key contract, a bid, b ask lots.
     - CHECK: key contract, a signed lots of an order to be placed; changes nothing.
     - TAKE: key contract; closes the position at its mark into cash; results are lots and their booked value.
+    - OTHERS: key contract or `-1 - underlying`, a the absolute lots or delta of the owner's other accounts.
+    - OWNER: a owner (0: none).
+    - MODE: a mode; refused unless the account stands at `initial` in it.
+    - DEBIT: key asset, a units > 0; all or nothing, as far as a withdrawal may go.
+    - CREDIT: key asset, a units > 0: into cash if it fits, else into in-transit; results are the two parts.
+    - BORROW: key asset, a units wanted > 0, b the account's cap; as WITHDRAW, but the balance may go below zero.
+    - ACCRUE: key asset, a and b the charge on a negative and the credit on a positive balance, in 10^-12 of it; results
+      are the units charged and credited.
+    - CONVERT: key asset, a units > 0 received, b asset, c units given.
+    - RESCALE: key contract, a factor k: lots and holds times k.
     """
 
     OPEN = 0
@@ -37,6 +48,15 @@ class RowKind(IntEnum):
     HOLD = 6
     CHECK = 7
     TAKE = 8
+    OTHERS = 9
+    OWNER = 10
+    MODE = 11
+    DEBIT = 12
+    CREDIT = 13
+    BORROW = 14
+    ACCRUE = 15
+    CONVERT = 16
+    RESCALE = 17
 
 
 @dataclass(slots=True)
@@ -52,8 +72,11 @@ class Rows:
     b: list[int] = field(default_factory=list[int])
     c: list[int] = field(default_factory=list[int])
     d: list[int] = field(default_factory=list[int])
+    e: list[int] = field(default_factory=list[int])
 
-    def add(self, kind: RowKind, account: int, key: int = 0, a: int = 0, b: int = 0, c: int = -1, d: int = -1) -> None:
+    def add(
+        self, kind: RowKind, account: int, key: int = 0, a: int = 0, b: int = 0, c: int = -1, d: int = -1, e: int = 0
+    ) -> None:
         """Append one row."""
         self.kind.append(kind)
         self.account.append(account)
@@ -62,6 +85,7 @@ class Rows:
         self.b.append(b)
         self.c.append(c)
         self.d.append(d)
+        self.e.append(e)
 
     def __len__(self) -> int:
         return len(self.kind)

@@ -14,6 +14,15 @@ SUSPENSE = -1
 """Collateral that waits for conversion, less the claims that no stage has paid yet."""
 
 GLOBAL_FUND = -2
+OPERATOR = -4
+"""The operator's own money: trading fees come in, rebates go out."""
+
+TRANSIT = -5
+"""Money between two accounts, for the time from one close to the next opening."""
+
+INTEREST = -6
+"""Interest charged and not yet credited."""
+
 OUTSIDE = -3
 """Counter-account of deposits and fund contributions; not part of the books."""
 

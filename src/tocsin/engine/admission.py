@@ -21,6 +21,7 @@ class Admission:
         self._contracts: frozenset[int] = frozenset()
         self._all_contracts: frozenset[int] = frozenset()
         self._assets: frozenset[int] = frozenset()
+        self._borrowable: frozenset[int] = frozenset()
         self._vault: dict[int, int] = {}
 
     def set_terms(self, sheet: RiskSheet, marked: frozenset[int], vault: dict[int, int] | None = None) -> None:
@@ -32,22 +33,23 @@ class Admission:
         self._all_contracts = frozenset(c.id for c in sheet.contracts)
         self._contracts = self._all_contracts & marked
         self._assets = frozenset(a.id for a in sheet.assets)
+        self._borrowable = frozenset(a.id for a in sheet.assets if a.borrow is not None)
 
     def paid_in(self, asset: int, amount: int) -> None:
         """Count an accepted payment into a vault."""
         self._vault[asset] = self._vault.get(asset, 0) + amount
 
     def check(self, command: cm.AnyCommand) -> Refused | None:
+        """Return why a command is refused, or None."""
         match command:
             case cm.OpenAccount():
                 return self._check_open(command)
-            case cm.Deposit() | cm.Withdraw():
-                return (
-                    self._check_account(command.account)
-                    or self._check_asset(command.asset)
-                    or _check_positive("amount", command.amount, limits.CASH_MAX)
-                    or (self._check_vault(command.asset, command.amount) if isinstance(command, cm.Deposit) else None)
-                )
+            case cm.Deposit() | cm.Withdraw() | cm.Transfer() | cm.Borrow():
+                return self._check_money(command)
+            case cm.ChangeMode():
+                return self._check_account(command.account)
+            case cm.LinkOwner():
+                return self._check_account(command.account) or _check_range("owner", command.owner, 0)
             case cm.Fills():
                 return self._check_fills(command)
             case cm.Holds():
@@ -64,16 +66,44 @@ class Admission:
                 return self._check_marks(command)
             case cm.SetSheet():
                 return None
-            case cm.SetMarket():
-                if command.contract not in self._all_contracts:
-                    return Refused(
-                        Reason.UNKNOWN_CONTRACT, detail=f"contract must be in the sheet, was {command.contract}"
-                    )
+            case _:
+                return self._check_market(command)
+
+    def _check_money(self, command: cm.Deposit | cm.Withdraw | cm.Transfer | cm.Borrow) -> Refused | None:
+        refused = (
+            self._check_account(command.account)
+            or self._check_asset(command.asset)
+            or _check_positive("amount", command.amount, limits.CASH_MAX)
+        )
+        if refused is not None:
+            return refused
+        match command:
+            case cm.Deposit():
+                return self._check_vault(command.asset, command.amount)
+            case cm.Transfer():
+                if command.account == command.to:
+                    return Refused(Reason.OUT_OF_RANGE, detail=f"to must be another account, was {command.to}")
+                return self._check_account(command.to, "to")
+            case cm.Borrow():
+                return self._check_borrowable(command.asset)
+            case cm.Withdraw():
                 return None
+
+    def _check_market(
+        self, command: cm.SetMarket | cm.Delist | cm.Settle | cm.Rescale | cm.FundDeposit
+    ) -> Refused | None:
+        match command:
+            case cm.SetMarket() | cm.Delist():
+                return self._check_listed(command.contract)
+            case cm.Settle():
+                return self._check_contract(command.contract) or _check_positive("price", command.price, 2**60)
+            case cm.Rescale():
+                return self._check_contract(command.contract) or _check_range("factor", command.factor, 2, 10**6)
             case cm.FundDeposit():
-                if command.contract != -1 and command.contract not in self._all_contracts:
+                if command.contract not in (-1, -2) and command.contract not in self._all_contracts:
                     return Refused(
-                        Reason.UNKNOWN_CONTRACT, detail=f"contract must be -1 or in the sheet, was {command.contract}"
+                        Reason.UNKNOWN_CONTRACT,
+                        detail=f"contract must be -1, -2 or in the sheet, was {command.contract}",
                     )
                 return (
                     self._check_asset(command.asset)
@@ -81,10 +111,20 @@ class Admission:
                     or self._check_vault(command.asset, command.amount)
                 )
 
-    def _check_account(self, account: int) -> Refused | None:
+    def _check_account(self, account: int, name: str = "account") -> Refused | None:
         if account in self.directory:
             return None
-        return Refused(Reason.UNKNOWN_ACCOUNT, detail=f"account must be open, was {account}")
+        return Refused(Reason.UNKNOWN_ACCOUNT, detail=f"{name} must be open, was {account}")
+
+    def _check_listed(self, contract: int) -> Refused | None:
+        if contract in self._all_contracts:
+            return None
+        return Refused(Reason.UNKNOWN_CONTRACT, detail=f"contract must be in the sheet, was {contract}")
+
+    def _check_borrowable(self, asset: int) -> Refused | None:
+        if asset in self._borrowable:
+            return None
+        return Refused(Reason.UNKNOWN_ASSET, detail=f"asset must be one that the sheet lends, was {asset}")
 
     def _check_asset(self, asset: int) -> Refused | None:
         if asset in self._assets:
@@ -125,6 +165,8 @@ class Admission:
             command.buyer_ask,
             command.seller_bid,
             command.seller_ask,
+            command.buyer_fee,
+            command.seller_fee,
         )
         refused = _check_columns(columns, optional)
         if refused is not None:
@@ -144,16 +186,12 @@ class Admission:
                     return Refused(
                         Reason.OUT_OF_RANGE, detail=f"{at}{name} must be 0 to {limits.ACCOUNT_ID_MAX}, was {side}"
                     )
-        for column in optional[:2]:
-            for i, intent in enumerate(column):
-                if intent < 0:
-                    return Refused(Reason.OUT_OF_RANGE, detail=f"row {i}: intent must be >= 0, was {intent}")
-        for column in optional[2:]:
-            for i, hold in enumerate(column):
-                if not _in_range(hold, -1, limits.LOTS_MAX):
-                    return Refused(
-                        Reason.OUT_OF_RANGE, detail=f"row {i}: hold must be -1 to {limits.LOTS_MAX}, was {hold}"
-                    )
+        bounds = [("intent", 0, 2**62)] * 2 + [("hold", -1, limits.LOTS_MAX)] * 4
+        bounds += [("fee", -limits.CASH_MAX, limits.CASH_MAX)] * 2
+        for column, (name, low, high) in zip(optional, bounds, strict=True):
+            for i, value in enumerate(column):
+                if not _in_range(value, low, high):
+                    return Refused(Reason.OUT_OF_RANGE, detail=f"row {i}: {name} must be {low} to {high}, was {value}")
         return None
 
     def _check_holds(self, command: cm.Holds) -> Refused | None:
@@ -177,6 +215,11 @@ class Admission:
         refused = _check_columns(columns, ()) if any(columns) or not command.asset else None
         if refused is not None:
             return refused
+        if len(command.slow) not in (0, len(command.contract)):
+            return Refused(Reason.MALFORMED, detail="slow must be empty or as long as contract")
+        for i, slow in enumerate(command.slow):
+            if not _in_range(slow, -limits.MARK_MAX, limits.MARK_MAX):
+                return Refused(Reason.OUT_OF_RANGE, detail=f"row {i}: slow must be within +-2^44, was {slow}")
         if len(command.asset) != len(command.price):
             return Refused(Reason.MALFORMED, detail="asset and price must be equally long")
         for i, contract in enumerate(command.contract):
@@ -201,6 +244,12 @@ def _check_positive(name: str, value: int, most: int) -> Refused | None:
     if _in_range(value, 1, most):
         return None
     return Refused(Reason.OUT_OF_RANGE, detail=f"{name} must be 1 to {most}, was {value}")
+
+
+def _check_range(name: str, value: int, low: int, high: int = limits.ACCOUNT_ID_MAX) -> Refused | None:
+    if _in_range(value, low, high):
+        return None
+    return Refused(Reason.OUT_OF_RANGE, detail=f"{name} must be {low} to {high}, was {value}")
 
 
 def _check_columns(columns: tuple[tuple[int, ...], ...], optional: tuple[tuple[int, ...], ...]) -> Refused | None:

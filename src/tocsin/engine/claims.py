@@ -7,6 +7,9 @@ import msgspec
 NO_MARKET = -1
 """Contract of a claim that no market caused: only the global fund stands before the winners."""
 
+STAND_IN = -2
+"""Contract of a claim that another account of the loser's root will pay as the next cycle opens: no stage draws it."""
+
 
 class Claim(msgspec.Struct, frozen=True, array_like=True):
     """A loss of `account` (0: the default account) in `asset`, charged to a market, `amount` > 0 units still unpaid."""
@@ -20,7 +23,12 @@ class Claim(msgspec.Struct, frozen=True, array_like=True):
 
 
 def total_claims(claims: list[Claim], asset: int) -> int:
-    """Return the unpaid units of an asset."""
+    """Return the unpaid units of an asset that nobody stands in for."""
+    return sum(c.amount for c in claims if c.asset == asset and c.contract != STAND_IN)
+
+
+def all_claims(claims: list[Claim], asset: int) -> int:
+    """Return all unpaid units of an asset, those that somebody stands in for among them."""
     return sum(c.amount for c in claims if c.asset == asset)
 
 
@@ -38,11 +46,13 @@ def add_claim(claims: list[Claim], claim: Claim) -> list[Claim]:
 
 def pay_claims(claims: list[Claim], asset: int, amount: int, contract: int | None = None) -> list[Claim]:
     """
-    Return the claims after `amount` units were paid, oldest first; `contract` limits it to one market's claims.
+    Return the claims after `amount` units were paid, oldest first; `contract` limits it to one market's claims. Those
+    that somebody stands in for are paid only by name.
     """
     out: list[Claim] = []
     for claim in claims:
-        if amount and claim.asset == asset and contract in (None, claim.contract):
+        mine = claim.contract != STAND_IN if contract is None else claim.contract == contract
+        if amount and claim.asset == asset and mine:
             paid = min(amount, claim.amount)
             amount -= paid
             if paid < claim.amount:

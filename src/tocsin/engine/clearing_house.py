@@ -14,14 +14,15 @@ from tocsin.accounts.store import RowKind
 from tocsin.core.codec import decode, encode, sort_map
 from tocsin.core.errors import DataError, InvariantBroken
 from tocsin.core.hashing import hash_bytes
-from tocsin.core.ids import SUSPENSE, default_account, market_fund
-from tocsin.engine import losses
+from tocsin.core.ids import GLOBAL_FUND, OPERATOR, SUSPENSE, TRANSIT, default_account, market_fund
+from tocsin.engine import lending, life, losses
 from tocsin.engine import messages as ms
 from tocsin.engine.capacity import grant_lots
-from tocsin.engine.claims import pay_claims
+from tocsin.engine.claims import STAND_IN, pay_claims
 from tocsin.engine.deleveraging import close_lots, lots_wanted
 from tocsin.engine.house import HouseDesk, HouseState, MovedIntent
 from tocsin.engine.house_stream import apply_house_items, book_unbooked
+from tocsin.engine.owners import sum_others, take_reports
 from tocsin.engine.sequencer import HouseItem
 from tocsin.margin.valuation import Valuation
 from tocsin.procedures.liquidation import intent as it
@@ -56,6 +57,7 @@ class ClearingHouse(HouseDesk):
         self._money_wanted: dict[int, int] = {}
         self._opened = ms.CycleOpen(0, time_ns, b"", b"", Marks({}, {}), (), False, (), 0, {}, {})
         self._closes: Sequence[ms.ShardClose] = ()
+        self._recourse: list[ms.Recourse] = []
         self.open_accounts()
 
     def open(self, time_ns: int) -> ms.CycleOpen:
@@ -70,13 +72,20 @@ class ClearingHouse(HouseDesk):
             raise DataError(f"time_ns must be after {state.time_ns}, was {time_ns}")
         self.begin()
         gap = time_ns - state.time_ns
+        interest = lending.compute_interest(self, gap) if state.cycle else {}
         late = state.cycle > 0 and gap > self.sheet.cycle.late_cycles * self.sheet.cycle.nominal_ns
         self._book_decisions()
         state.cycle += 1
         state.previous_ns, state.time_ns = state.time_ns, time_ns
-        graded = grade_by_age(self.sheet, state.marks, time_ns, frozenset(state.halted))
+        life.end_resuming(self)
+        rescaled = life.open_rescaled(self)
+        settled = life.open_settled(self)
+        back = {r.contract for r in state.resuming}
+        graded = grade_by_age(self.sheet, state.marks, time_ns, frozenset({*state.halted, *back}))
+        grace = life.step_grace(self, late, graded)
         self.valuation = Valuation(self.sheet, graded)
         self.store.set_valuation(self.valuation)
+        life.settle_house(self, settled)
         self._opened = ms.CycleOpen(
             cycle=state.cycle,
             time_ns=time_ns,
@@ -85,10 +94,15 @@ class ClearingHouse(HouseDesk):
             marks=graded,
             decisions=self._decisions,
             reduce_only=late,
-            closed=tuple(sorted({*state.halted, *state.frozen})),
+            closed=tuple(sorted({*state.halted, *state.frozen, *state.delisted, *back, *life.expired(self)})),
             outage_ns=gap - self.sheet.cycle.nominal_ns if late else 0,
             lots_wanted=self._lots_wanted,
             money_wanted=self._money_wanted,
+            others=sum_others(state.linked),
+            interest=interest,
+            settled=settled,
+            rescaled=rescaled,
+            grace=grace,
         )
         state.sheet_changed = False
         self._note_outage()
@@ -108,6 +122,14 @@ class ClearingHouse(HouseDesk):
                 case ms.Debit(asset=asset, amount=amount):
                     self.row(RowKind.CASH, SUSPENSE, asset, amount)
                     self.state.claims = pay_claims(self.state.claims, asset, amount)
+                case ms.Recourse(asset=asset, amount=amount):
+                    self.row(RowKind.CASH, SUSPENSE, asset, amount)
+                    self.state.claims = pay_claims(self.state.claims, asset, amount, STAND_IN)
+                case ms.Credit(asset=asset, amount=amount):
+                    self.row(RowKind.CASH, TRANSIT, asset, -amount)
+                case ms.Converted(collateral=collateral, given=given, asset=asset, got=got):
+                    self.row(RowKind.CASH, GLOBAL_FUND, asset, -got)
+                    self.row(RowKind.CASH, GLOBAL_FUND, collateral, given)
                 case ms.Release(asset=asset, amount=amount):
                     self.state.vault[asset] = self.state.vault.get(asset, 0) - amount
                     if self.state.vault[asset] < 0:
@@ -125,11 +147,20 @@ class ClearingHouse(HouseDesk):
         Work through the shards' closes: unbooked sides, takeovers, fees, funds, queues. `decide` follows with the root.
         """
         self._closes = closes
+        self._recourse = []
         state = self.state
         for asset, amount in _sum_dicts([c.deposits for c in closes]).items():
             state.vault[asset] = state.vault.get(asset, 0) + amount
         for side in _merge(closes, lambda c: c.unbooked):
             book_unbooked(self, side)
+        for sent in _merge(closes, lambda c: c.sent):
+            self.row(RowKind.CASH, TRANSIT, sent.asset, sent.amount)
+        for asset, amount in _sum_dicts([{f.asset: f.amount} for c in closes for f in c.trade_fees]).items():
+            self.row(RowKind.CASH, OPERATOR, asset, amount)
+            self.note("fund_income", OPERATOR, asset=asset, amount=amount, why="trading fees")
+        lending.book_interest(self, _sum_pairs([c.interest for c in closes]))
+        state.balances = _sum_pairs([c.balances for c in closes])
+        state.linked = take_reports(state.linked, _merge(closes, lambda c: c.linked))
         for fee in _merge(closes, lambda c: c.fees):
             asset = self.valuation.lines[fee.contract].asset
             self.row(RowKind.CASH, market_fund(fee.contract), asset, fee.amount)
@@ -138,8 +169,9 @@ class ClearingHouse(HouseDesk):
         state.moved = [
             m for m in state.moved if (m.account, m.intent) not in ended and m.left and m.give_up_cycle > state.cycle
         ]
+        stand_ins = _merge(closes, lambda c: c.stand_ins)
         for takeover in _merge(closes, lambda c: c.takeovers):
-            self._take(takeover)
+            self._take(takeover, [s for s in stand_ins if s.loser == takeover.account])
         losses.settle(self)
         self._queue_withdrawals(closes)
         self._step_house_intents()
@@ -149,7 +181,7 @@ class ClearingHouse(HouseDesk):
             self.sheet = decode_sheet(state.sheet)
             self.open_accounts()
 
-    def _take(self, takeover: ms.Takeover) -> None:
+    def _take(self, takeover: ms.Takeover, stand_ins: list[ms.StandIn]) -> None:
         """Book a takeover: positions to the default account at their mark, cash to suspense, claims by market."""
         weights: list[tuple[int, int]] = []
         for contract, lots, value in takeover.positions:
@@ -162,7 +194,7 @@ class ClearingHouse(HouseDesk):
         give_up = self.state.cycle + self.sheet.liquidation.cancel_grace_cycles
         for number, contract, left in takeover.intents:
             self.state.moved.append(MovedIntent(takeover.account, number, contract, left, give_up))
-        losses.book_takeover(self, takeover, weights)
+        self._recourse += losses.book_takeover(self, takeover, weights, stand_ins)
 
     def _queue_withdrawals(self, closes: Sequence[ms.ShardClose]) -> None:
         recalled = frozenset(a for c in closes for a in c.recalled)
@@ -217,7 +249,13 @@ class ClearingHouse(HouseDesk):
         closing = close_lots(self, _merge(closes, lambda c: c.lot_candidates), self._lots_wanted)
         self.dealt_lots = _sum_dicts([{d.contract: d.lots} for d in closing])
         decisions += closing
-        decisions += losses.share_losses(self, _merge(closes, lambda c: c.money_candidates))
+        # What an account pays for another one's loss is no gain to share another loss from.
+        standing = {d.account for d in self._recourse}
+        winners = [w for w in _merge(closes, lambda c: c.money_candidates) if w.account not in standing]
+        decisions += self._recourse
+        decisions += losses.share_losses(self, winners)
+        decisions += [ms.Credit(s.to_bucket, s.to, s.asset, s.amount) for s in _merge(closes, lambda c: c.sent)]
+        decisions += lending.convert_debts(self, _merge(closes, lambda c: c.conversions))
         decisions += self._release()
         decisions += grant_lots(self, _merge(closes, lambda c: c.requests))
         self._decisions = tuple(decisions)
@@ -278,6 +316,7 @@ class ClearingHouse(HouseDesk):
         house._lots_wanted, house._money_wanted = dict(snapshot.lots_wanted), dict(snapshot.money_wanted)
         house._opened = snapshot.opened
         house._closes = ()
+        house._recourse = []
         house._note_outage()
         return house
 
@@ -287,6 +326,15 @@ def _sum_dicts(parts: Iterable[dict[int, int]]) -> dict[int, int]:
     for part in parts:
         for key, value in part.items():
             out[key] = out.get(key, 0) + value
+    return {k: out[k] for k in sorted(out)}
+
+
+def _sum_pairs(parts: Iterable[dict[int, tuple[int, int]]]) -> dict[int, tuple[int, int]]:
+    out: dict[int, tuple[int, int]] = {}
+    for part in parts:
+        for key, (a, b) in part.items():
+            before = out.get(key, (0, 0))
+            out[key] = before[0] + a, before[1] + b
     return {k: out[k] for k in sorted(out)}
 
 

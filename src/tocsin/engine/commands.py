@@ -8,7 +8,7 @@ refused. Units: money in the asset's units, lots signed, + bought.
 import msgspec
 
 from tocsin.core.codec import decode, encode
-from tocsin.margin.state import Mode
+from tocsin.margin.state import AccountClass, Mode
 
 HOUSE = 0
 """Account number by which fills and intents name the default account."""
@@ -22,11 +22,44 @@ class Command(msgspec.Struct, frozen=True, array_like=True, tag=True, kw_only=Tr
 
 
 class OpenAccount(Command, frozen=True, array_like=True, tag=True, kw_only=True):
-    """Open `account` under the immutable `root`."""
+    """Open `account` under the immutable `root`; with `recourse` it stands for losses of other accounts of the root."""
 
     account: int
     root: int
     mode: Mode = Mode.CROSS
+    kind: AccountClass = AccountClass.CLIENT
+    recourse: bool = False
+
+
+class ChangeMode(Command, frozen=True, array_like=True, tag=True, kw_only=True):
+    """Margin `account` in another mode from here on, if it stands at `initial` in it."""
+
+    account: int
+    mode: Mode
+
+
+class LinkOwner(Command, frozen=True, array_like=True, tag=True, kw_only=True):
+    """Link `account` to an owner (0: to none): tiers, caps and concentration are judged on all accounts of one."""
+
+    account: int
+    owner: int
+
+
+class Transfer(Command, frozen=True, array_like=True, tag=True, kw_only=True):
+    """Move `amount` > 0 units of `asset` to account `to`: all of it, if as much could be withdrawn, or nothing."""
+
+    account: int
+    to: int
+    asset: int
+    amount: int
+
+
+class Borrow(Command, frozen=True, array_like=True, tag=True, kw_only=True):
+    """`account` asks for `amount` > 0 units of `asset` beyond its balance; what may leave goes in transit."""
+
+    account: int
+    asset: int
+    amount: int
 
 
 class Deposit(Command, frozen=True, array_like=True, tag=True, kw_only=True):
@@ -51,7 +84,8 @@ class Fills(Command, frozen=True, array_like=True, tag=True, kw_only=True):
 
     `value` has the sign the buyer books (linear > 0, inverse < 0). Buyer or seller 0 is the default account.
     `buyer_intent` and `seller_intent` name the intent a side fills (0: an own order). Empty columns mean all 0.
-    The four hold columns are the side's resting lots after the fill (empty: unchanged).
+    The four hold columns are the side's resting lots after the fill (empty: unchanged). The two fee columns are units
+    of the settlement asset that the side pays to the operator (negative: a rebate).
     """
 
     buyer: tuple[int, ...]
@@ -65,6 +99,8 @@ class Fills(Command, frozen=True, array_like=True, tag=True, kw_only=True):
     buyer_ask: tuple[int, ...] = ()
     seller_bid: tuple[int, ...] = ()
     seller_ask: tuple[int, ...] = ()
+    buyer_fee: tuple[int, ...] = ()
+    seller_fee: tuple[int, ...] = ()
 
 
 class Holds(Command, frozen=True, array_like=True, tag=True, kw_only=True):
@@ -92,7 +128,10 @@ class IntentDone(Command, frozen=True, array_like=True, tag=True, kw_only=True):
 
 
 class SetMarks(Command, frozen=True, array_like=True, tag=True, kw_only=True):
-    """Marks, funding indices and grades per contract, and prices per asset, used from the next cycle on."""
+    """
+    Marks, funding indices, grades and slow marks (empty or 0: none) per contract, and prices per asset, used from the
+    next cycle on.
+    """
 
     contract: tuple[int, ...]
     mark: tuple[int, ...]
@@ -100,6 +139,7 @@ class SetMarks(Command, frozen=True, array_like=True, tag=True, kw_only=True):
     grade: tuple[int, ...]
     asset: tuple[int, ...] = ()
     price: tuple[int, ...] = ()
+    slow: tuple[int, ...] = ()
 
 
 class SetSheet(Command, frozen=True, array_like=True, tag=True, kw_only=True):
@@ -115,8 +155,35 @@ class SetMarket(Command, frozen=True, array_like=True, tag=True, kw_only=True):
     halted: bool
 
 
+class Delist(Command, frozen=True, array_like=True, tag=True, kw_only=True):
+    """Only reduce positions of a contract from the next cycle on, until it is settled."""
+
+    contract: int
+
+
+class Settle(Command, frozen=True, array_like=True, tag=True, kw_only=True):
+    """
+    Settle a contract that expired or is delisted at delivery price `price`, in ticks: every position is paid out when
+    the next cycle opens.
+    """
+
+    contract: int
+    price: int
+
+
+class Rescale(Command, frozen=True, array_like=True, tag=True, kw_only=True):
+    """
+    Make one lot of a contract `factor` lots when the next cycle opens, under `sheet`, whose terms per lot are for the
+    new size.
+    """
+
+    contract: int
+    factor: int
+    sheet: bytes
+
+
 class FundDeposit(Command, frozen=True, array_like=True, tag=True, kw_only=True):
-    """Pay `amount` > 0 units of `asset` into the global fund (contract -1) or a market's fund."""
+    """Pay `amount` > 0 units of `asset` into a market's fund, the global fund (contract -1) or the operator's (-2)."""
 
     contract: int
     asset: int
@@ -125,6 +192,10 @@ class FundDeposit(Command, frozen=True, array_like=True, tag=True, kw_only=True)
 
 AnyCommand = (
     OpenAccount
+    | ChangeMode
+    | LinkOwner
+    | Transfer
+    | Borrow
     | Deposit
     | Withdraw
     | Fills
@@ -134,6 +205,9 @@ AnyCommand = (
     | SetMarks
     | SetSheet
     | SetMarket
+    | Delist
+    | Settle
+    | Rescale
     | FundDeposit
 )
 

@@ -5,7 +5,7 @@ Carry out what the ClearingHouse decided, first thing in a cycle, before new mar
 from tocsin.accounts.store import RowKind
 from tocsin.core.errors import InvariantBroken
 from tocsin.engine.desk import ShardDesk
-from tocsin.engine.messages import CloseLots, Debit, Grant, Release
+from tocsin.engine.messages import CloseLots, Converted, Credit, Debit, Grant, Queued, Recourse, Release
 from tocsin.procedures.liquidation import intent as it
 
 
@@ -28,6 +28,18 @@ def apply_decisions(desk: ShardDesk) -> None:
             case Debit(asset=asset, amount=amount):
                 desk.row(RowKind.CASH, account, asset, -amount)
                 desk.note(0, account, "haircut", asset=asset, amount=amount)
+            case Recourse(asset=asset, amount=amount):
+                desk.row(RowKind.CASH, account, asset, -amount)
+                desk.note(0, account, "recourse_paid", asset=asset, amount=amount)
+            case Credit(asset=asset, amount=amount):
+                _, cash, leaving = desk.row(RowKind.CREDIT, account, asset, amount)
+                if leaving:
+                    desk.close.queued.append(Queued(desk.bucket(account), account, -1, asset, leaving))
+                desk.mark_acted(account)
+                desk.note(0, account, "transfer_received", asset=asset, amount=cash, leaving=leaving)
+            case Converted(collateral=collateral, given=given, asset=asset, got=got):
+                desk.row(RowKind.CONVERT, account, asset, got, collateral, given)
+                desk.note(0, account, "converted", collateral=collateral, given=given, asset=asset, got=got)
             case Release(asset=asset, amount=amount):
                 desk.row(RowKind.RELEASE, account, asset, amount)
                 desk.note(0, account, "released", asset=asset, amount=amount)

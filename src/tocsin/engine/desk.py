@@ -33,6 +33,7 @@ class ShardDesk:
         self.touched: dict[int, None] = {}
         self.opened = CycleOpen(0, 0, b"", b"", Marks({}, {}), (), False, (), 0, {}, {})
         self.close = empty_close()
+        self.linked: dict[int, None] = {}
         self._nth: dict[int, int] = {}
         self._by_bucket: dict[int, list[int]] = {}
 
@@ -74,11 +75,11 @@ class ShardDesk:
             case.acted = True
 
     def row(
-        self, kind: RowKind, account: int, key: int = 0, a: int = 0, b: int = 0, c: int = -1, d: int = -1
+        self, kind: RowKind, account: int, key: int = 0, a: int = 0, b: int = 0, c: int = -1, d: int = -1, e: int = 0
     ) -> tuple[Reason, int, int]:
         """Apply one row to the store and return its result."""
         rows = Rows()
-        rows.add(kind, account, key, a, b, c, d)
+        rows.add(kind, account, key, a, b, c, d, e)
         results = self.store.apply(rows)
         self.touched[account] = None
         return results.reason[0], results.x[0], results.y[0]
@@ -112,4 +113,4 @@ def empty_close() -> ShardClose:
     """
     Return a close that reports nothing.
     """
-    return ShardClose({}, [], [], [], [], [], [], [], [], [], {}, {}, {}, [])
+    return ShardClose({}, [], [], [], [], [], [], [], [], [], {}, {}, {}, [], [], [], [], [], [], {}, {})

@@ -18,7 +18,7 @@ from tocsin.engine import queries
 from tocsin.engine.case import decode_case, hash_case
 from tocsin.engine.commands import AnyCommand
 from tocsin.engine.ledger import InclusionProof, hash_bucket, hash_state, new_bucket_tree
-from tocsin.engine.messages import CycleOpen, CycleResult, Item
+from tocsin.engine.messages import CycleOpen, CycleResult, Item, open_contracts
 from tocsin.engine.queries import AdlRank
 from tocsin.engine.sequencer import Accepted, HouseItem, Sequencer
 from tocsin.engine.shard import Shard
@@ -134,8 +134,7 @@ class Engine:
         result = CycleResult(opened, root, self._tree.root, house_root, changed, events, counts)
         self._last = result
         self.opened = self.house.open(next_time_ns)
-        marked = frozenset(self.opened.marks.contracts)
-        self.sequencer.set_terms(self.house.sheet, marked, self.house.state.vault)
+        self.sequencer.set_terms(self.house.sheet, open_contracts(self.opened), self.house.state.vault)
         return result
 
     # Reading
@@ -249,9 +248,7 @@ class Engine:
             cases[shard_of(bucket, shards)].append(case)
         for shard, part, open_cases in zip(engine.shards, leaves, cases, strict=True):
             shard.load(part, open_cases, snapshot.marks)
-        engine.sequencer.set_terms(
-            engine.house.sheet, frozenset(engine.opened.marks.contracts), engine.house.state.vault
-        )
+        engine.sequencer.set_terms(engine.house.sheet, open_contracts(engine.opened), engine.house.state.vault)
         for bucket in range(BUCKETS):
             shard = engine.shards[shard_of(bucket, shards)]
             if shard.bucket_accounts(bucket):

@@ -12,7 +12,7 @@ from tocsin.core.errors import Reason
 from tocsin.core.integers import PPM
 from tocsin.engine.case import Case
 from tocsin.engine.desk import ShardDesk
-from tocsin.engine.messages import Fee, Item, Unbooked
+from tocsin.engine.messages import Fee, Item, TradeFee, Unbooked
 from tocsin.margin.valuation import compute_balances
 from tocsin.procedures.liquidation import intent as it
 
@@ -59,13 +59,22 @@ def apply_fill(desk: ShardDesk, item: Item) -> None:
             fits, reason = min(fits, abs(held) - abs(reserved)), Reason.LOTS_RESERVED
     lots, value = it.split_fill(item.a, item.b, fits)
     if lots:
-        booked, left, cash = desk.row(RowKind.TRADE, account, contract, lots, value, item.c, item.d)
+        fee = capped_fee(desk, item, value) if item.fee else 0
+        booked, left, cash = desk.row(RowKind.TRADE, account, contract, lots, value, item.c, item.d, fee)
         if booked:
             lots, value, reason = 0, 0, booked
         else:
             _after_fill(desk, item, case, lots, value, left, cash)
     if lots != item.a:
         _to_house(desk, item, item.a - lots, item.b - value, ERROR, reason)
+
+
+def capped_fee(desk: ShardDesk, item: Item, value: int) -> int:
+    """
+    Return the trading fee of a fill as it is booked: at most the contract's cap on its value, rounded down (CY-025).
+    """
+    most = abs(value) * desk.valuation.lines[item.key].terms.trade_fee_cap_ppm // PPM
+    return max(-most, min(most, item.fee))
 
 
 def _after_fill(desk: ShardDesk, item: Item, case: Case | None, lots: int, value: int, left: int, cash: int) -> None:
@@ -82,6 +91,11 @@ def _after_fill(desk: ShardDesk, item: Item, case: Case | None, lots: int, value
         position=left,
         cash=cash,
     )
+    fee = capped_fee(desk, item, value) if item.fee else 0
+    if fee:
+        asset = desk.valuation.lines[contract].asset
+        desk.close.trade_fees.append(TradeFee(desk.bucket(account), account, item.sequence, asset, fee))
+        desk.event(2, (item.sequence, 0, 3), "trade_fee", account, contract=contract, asked=item.fee, amount=fee)
     if not item.intent:
         desk.mark_acted(account)
         return

@@ -11,9 +11,19 @@ from tocsin.accounts.plain import PlainStore
 from tocsin.accounts.store import RowKind, Rows
 from tocsin.core.errors import Reason
 from tocsin.core.hashing import hash_bytes
-from tocsin.core.ids import GLOBAL_FUND, SUSPENSE, default_account, error_account, market_fund
+from tocsin.core.ids import (
+    GLOBAL_FUND,
+    INTEREST,
+    OPERATOR,
+    SUSPENSE,
+    TRANSIT,
+    default_account,
+    error_account,
+    market_fund,
+)
 from tocsin.engine import messages as ms
 from tocsin.engine.claims import Claim
+from tocsin.engine.owners import LinkedAccount
 from tocsin.margin.valuation import Valuation
 from tocsin.procedures.liquidation.intent import Intent
 from tocsin.sheet.marks import Marks
@@ -30,13 +40,23 @@ class MovedIntent(msgspec.Struct, frozen=True, array_like=True):
     give_up_cycle: int
 
 
+class Resuming(msgspec.Struct, frozen=True, array_like=True):
+    """A contract that comes back from a halt: since when, and how many fresh marks it had."""
+
+    contract: int
+    since_ns: int
+    marks: int
+
+
 class HouseState(msgspec.Struct, array_like=True):
     """
     Everything the ClearingHouse remembers besides its accounts; `encode` of it is hashed into every root.
 
     `claims` are losses no stage has paid yet; `lots_age` counts cycles since the default account last was flat in a
     contract; `frozen` are contracts whose opening is halted by a clamped mark; `previous_ns` is the last opening's
-    time.
+    time. `resuming`, `delisted` and `settled` are contracts in those states, `settling` final marks and `rescaling`
+    factors for the next opening; since `grace_from_ns` (0: never) nothing is liquidated. `linked` are accounts with an
+    owner, `balances` per lent asset what all accounts owe and own.
     """
 
     cycle: int
@@ -53,6 +73,14 @@ class HouseState(msgspec.Struct, array_like=True):
     lots_age: dict[int, int] = msgspec.field(default_factory=dict[int, int])
     sheet_changed: bool = True
     previous_ns: int = 0
+    resuming: list[Resuming] = msgspec.field(default_factory=list[Resuming])
+    delisted: list[int] = msgspec.field(default_factory=list[int])
+    settled: list[int] = msgspec.field(default_factory=list[int])
+    settling: dict[int, int] = msgspec.field(default_factory=dict[int, int])
+    rescaling: dict[int, int] = msgspec.field(default_factory=dict[int, int])
+    grace_from_ns: int = 0
+    linked: list[LinkedAccount] = msgspec.field(default_factory=list[LinkedAccount])
+    balances: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict[int, tuple[int, int]])
 
 
 class HouseDesk:
@@ -85,7 +113,7 @@ class HouseDesk:
         return result.reason[0], result.x[0], result.y[0]
 
     def open_accounts(self) -> None:
-        for account in (SUSPENSE, GLOBAL_FUND):
+        for account in (SUSPENSE, GLOBAL_FUND, OPERATOR, TRANSIT, INTEREST):
             if self.store.read(account) is None:
                 self.row(RowKind.OPEN, account, 0, account)
         for terms in self.sheet.contracts:

@@ -8,8 +8,9 @@ import msgspec
 
 from tocsin.accounts.store import RowKind
 from tocsin.core.errors import InvariantBroken, Reason
-from tocsin.core.ids import GLOBAL_FUND, default_account, error_account, market_fund
+from tocsin.core.ids import GLOBAL_FUND, OPERATOR, default_account, error_account, market_fund
 from tocsin.engine import commands as cm
+from tocsin.engine import life
 from tocsin.engine import messages as ms
 from tocsin.engine.house import HouseDesk
 from tocsin.engine.publishing import set_marks, set_sheet
@@ -24,14 +25,19 @@ def apply_house_items(house: HouseDesk, items: Iterable[HouseItem]) -> None:
     for item, command in items:
         match item.kind:
             case ItemKind.FUND:
-                account = GLOBAL_FUND if item.key == -1 else market_fund(item.key)
+                account = {-1: GLOBAL_FUND, -2: OPERATOR}.get(item.key) or market_fund(item.key)
                 house.row(RowKind.CASH, account, item.b, item.a)
                 house.state.vault[item.b] = house.state.vault.get(item.b, 0) + item.a
                 house.note("fund_paid_in", account, asset=item.b, amount=item.a)
             case ItemKind.MARKET:
-                halted = [c for c in house.state.halted if c != item.key]
-                house.state.halted = sorted([*halted, item.key]) if item.a else halted
-                house.note("market_halted" if item.a else "market_resumed", contract=item.key)
+                life.set_market(house, item.key, bool(item.a))
+            case ItemKind.DELIST:
+                life.delist(house, item.key)
+            case ItemKind.SETTLE:
+                life.ask_settlement(house, item.key, item.a)
+            case ItemKind.RESCALE:
+                assert isinstance(command, cm.Rescale)
+                life.ask_rescale(house, command)
             case ItemKind.FILL:
                 _apply_fill(house, item)
             case ItemKind.DONE:

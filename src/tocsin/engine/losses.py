@@ -14,26 +14,30 @@ from tocsin.accounts.store import RowKind
 from tocsin.core.ids import GLOBAL_FUND, SUSPENSE, default_account, error_account, market_fund
 from tocsin.core.integers import PPM, ceil_div, floor_div, share_pro_rata
 from tocsin.engine import messages as ms
-from tocsin.engine.claims import NO_MARKET, Claim, add_claim, pay_claims, total_claims
+from tocsin.engine.claims import NO_MARKET, STAND_IN, Claim, add_claim, all_claims, pay_claims, total_claims
 from tocsin.engine.house import HouseDesk
 from tocsin.procedures.waterfall.funds import Stage, share_stages
 from tocsin.procedures.waterfall.scores import Candidate, rank_candidates
 from tocsin.procedures.waterfall.sharing import share_deficit
-from tocsin.sheet.terms import Allocation
+from tocsin.sheet.terms import Allocation, ContractTerms, Kind
 
 
 def _held(house: HouseDesk, asset: int) -> int:
     """Return the units of an asset that suspense holds for conversion."""
-    return house.cash(SUSPENSE, asset) + total_claims(house.state.claims, asset)
+    return house.cash(SUSPENSE, asset) + all_claims(house.state.claims, asset)
 
 
-def book_takeover(house: HouseDesk, takeover: ms.Takeover, weights: list[tuple[int, int]]) -> None:
+def book_takeover(
+    house: HouseDesk, takeover: ms.Takeover, weights: list[tuple[int, int]], stand_ins: list[ms.StandIn]
+) -> list[ms.Recourse]:
     """
-    Turn an account's cash into claims and income: convert collateral, charge what is missing to its markets by
-    notional, leave what is over to their funds (rules WF-041 to WF-043).
+    Turn an account's cash into claims and income: convert collateral, let accounts with recourse stand in, charge what
+    is missing to its markets by notional, leave what is over to their funds (rules WF-041 to WF-043, AC-040).
 
-    `weights` are (contract, notional in valuation units scaled) of the positions taken over.
+    `weights` are (contract, notional in valuation units scaled) of the positions taken over. Returns what accounts that
+    stand in pay as the next cycle opens.
     """
+    recourse: list[ms.Recourse] = []
     owed = {asset: -amount for asset, amount in takeover.cash if amount < 0}
     over = {asset: amount for asset, amount in takeover.cash if amount > 0}
     for asset in sorted(owed):
@@ -41,18 +45,27 @@ def book_takeover(house: HouseDesk, takeover: ms.Takeover, weights: list[tuple[i
             paid, given = convert(house, collateral, over[collateral], asset, owed[asset])
             owed[asset] -= paid
             over[collateral] -= given
+    for entry in sorted(stand_ins):
+        paid = min(entry.amount, owed.get(entry.asset, 0))
+        if paid:
+            owed[entry.asset] -= paid
+            recourse.append(ms.Recourse(entry.bucket, entry.account, entry.asset, paid))
+            claim = Claim(house.state.cycle, takeover.bucket, takeover.account, STAND_IN, entry.asset, paid)
+            house.state.claims = add_claim(house.state.claims, claim)
+            house.note("stand_in", entry.account, asset=entry.asset, amount=paid, loser=takeover.account)
     for asset, amount in sorted(owed.items()):
         for contract, part in _split(house, amount, weights):
             claim = Claim(house.state.cycle, takeover.bucket, takeover.account, contract, asset, part)
             house.state.claims = add_claim(house.state.claims, claim)
             house.note("claim", takeover.account, contract=contract, asset=asset, amount=part)
-    if any(owed.values()):
-        return
+    if any(owed.values()) or recourse:
+        return recourse
     for asset, amount in sorted(over.items()):
         for contract, part in _split(house, amount, weights):
             fund = GLOBAL_FUND if contract == NO_MARKET else market_fund(contract)
             house.move(asset, part, SUSPENSE, fund)
             house.note("fund_income", fund, asset=asset, amount=part, why=f"takeover of {takeover.account}")
+    return recourse
 
 
 def _split(house: HouseDesk, amount: int, weights: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -92,12 +105,26 @@ def settle(house: HouseDesk) -> None:
     """
     for terms in house.sheet.contracts:
         if terms.id in house.valuation.lines:
+            if terms.kind == Kind.SPOT:
+                _sweep_base(house, terms)
             _sweep(house, terms.id, error_account(terms.id))
             _move_error_lots(house, terms.id)
             _sweep(house, terms.id, default_account(terms.id))
     _convert_held(house)
     for asset in sorted({c.asset for c in house.state.claims}):
         _draw_funds(house, asset)
+
+
+def _sweep_base(house: HouseDesk, terms: ContractTerms) -> None:
+    """Clear what spot fills nobody could book left in base units: to suspense, or a claim on the market (WF-046)."""
+    account = error_account(terms.id)
+    left = house.cash(account, terms.base)
+    if left:
+        house.move(terms.base, left, account, SUSPENSE)
+    if left < 0:
+        claim = Claim(house.state.cycle, -1, 0, terms.id, terms.base, -left)
+        house.state.claims = add_claim(house.state.claims, claim)
+        house.note("claim", account, contract=terms.id, asset=terms.base, amount=-left)
 
 
 def _sweep(house: HouseDesk, contract: int, account: int) -> None:
@@ -163,9 +190,9 @@ def _draw_funds(house: HouseDesk, asset: int) -> None:
     from the global fund up to its cap (rule WF-047).
     """
     policy = house.sheet.waterfall
-    for contract in sorted({c.contract for c in house.state.claims if c.asset == asset and c.contract != NO_MARKET}):
+    for contract in sorted({c.contract for c in house.state.claims if c.asset == asset and c.contract >= 0}):
         _draw(house, asset, market_fund(contract), policy.market_draw_cap_ppm, lambda c, k=contract: c.contract == k)
-    _draw(house, asset, GLOBAL_FUND, policy.global_draw_cap_ppm, lambda _: True)
+    _draw(house, asset, GLOBAL_FUND, policy.global_draw_cap_ppm, lambda c: c.contract != STAND_IN)
 
 
 def _draw(house: HouseDesk, asset: int, fund: int, cap_ppm: int, mine: Callable[[Claim], bool]) -> None:
@@ -191,7 +218,8 @@ def money_wanted(claims: list[Claim], decisions: tuple[ms.Decision, ...]) -> dic
     """
     out: dict[int, int] = {}
     for claim in claims:
-        out[claim.asset] = out.get(claim.asset, 0) + claim.amount
+        if claim.contract != STAND_IN:
+            out[claim.asset] = out.get(claim.asset, 0) + claim.amount
     for decision in decisions:
         if isinstance(decision, ms.Debit):
             out[decision.asset] -= decision.amount

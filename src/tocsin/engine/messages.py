@@ -43,6 +43,35 @@ class Debit(msgspec.Struct, frozen=True, array_like=True, tag=True):
     amount: int
 
 
+class Recourse(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Units taken from an account that stands for a loss of another account of its root."""
+
+    bucket: int
+    account: int
+    asset: int
+    amount: int
+
+
+class Credit(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Units that come to an account from another."""
+
+    bucket: int
+    account: int
+    asset: int
+    amount: int
+
+
+class Converted(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """`given` units of `collateral` sold for `got` units of `asset`, which the account owes."""
+
+    bucket: int
+    account: int
+    collateral: int
+    given: int
+    asset: int
+    got: int
+
+
 class Release(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Units that leave the vault from an account's in-transit amount."""
 
@@ -52,7 +81,7 @@ class Release(msgspec.Struct, frozen=True, array_like=True, tag=True):
     amount: int
 
 
-Decision = Grant | CloseLots | Debit | Release
+Decision = Grant | CloseLots | Debit | Recourse | Credit | Converted | Release
 
 
 class CycleOpen(msgspec.Struct, frozen=True, array_like=True):
@@ -62,6 +91,10 @@ class CycleOpen(msgspec.Struct, frozen=True, array_like=True):
     `sheet` is the canonical sheet in the first cycle that uses it, else empty. `closed` are contracts in which only
     reducing orders pass (halted, or with a mark beyond its cap). `lots_wanted` asks holders on the other
     side of the default account's lots (signed lots to be closed), `money_wanted` asks winners per asset.
+
+    `others` are, per linked account, what its owner's other accounts hold (`AccountState.others`). `interest` is per
+    asset the charge on negative and the credit on positive balances, in 10^-12. `settled` are final marks per lot of
+    contracts paid out as this cycle opens, `rescaled` factors of lots. In `grace` nothing is liquidated.
     """
 
     cycle: int
@@ -75,6 +108,18 @@ class CycleOpen(msgspec.Struct, frozen=True, array_like=True):
     outage_ns: int
     lots_wanted: dict[int, int]
     money_wanted: dict[int, int]
+    others: dict[int, dict[int, int]] = msgspec.field(default_factory=dict[int, dict[int, int]])
+    interest: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict[int, tuple[int, int]])
+    settled: dict[int, int] = msgspec.field(default_factory=dict[int, int])
+    rescaled: dict[int, int] = msgspec.field(default_factory=dict[int, int])
+    grace: bool = False
+
+
+def open_contracts(opened: CycleOpen) -> frozenset[int]:
+    """
+    Return the contracts that commands of the cycle may name: those with a mark that are not being paid out.
+    """
+    return frozenset(opened.marks.contracts) - frozenset(opened.settled)
 
 
 class Item(NamedTuple):
@@ -91,6 +136,7 @@ class Item(NamedTuple):
     c: int = -1
     d: int = -1
     intent: int = 0
+    fee: int = 0
 
 
 class Request(NamedTuple):
@@ -183,6 +229,62 @@ class MoneyCandidate(NamedTuple):
     equity: int
 
 
+class Sent(NamedTuple):
+    """Units on their way from one account to another, which lives in `to_bucket`."""
+
+    bucket: int
+    account: int
+    nth: int
+    asset: int
+    amount: int
+    to: int
+    to_bucket: int
+
+
+class TradeFee(NamedTuple):
+    """What a side of a fill pays to the operator, units of an asset (negative: a rebate)."""
+
+    bucket: int
+    account: int
+    nth: int
+    asset: int
+    amount: int
+
+
+class Linked(NamedTuple):
+    """
+    What a linked account holds: absolute lots per contract, and absolute delta under `-1 - underlying`; owner 0: it is
+    linked no more.
+    """
+
+    bucket: int
+    account: int
+    owner: int
+    held: tuple[tuple[int, int], ...]
+
+
+class StandIn(NamedTuple):
+    """Units that an account with recourse could pay for the loss of `loser`, another account of its root."""
+
+    bucket: int
+    account: int
+    loser: int
+    asset: int
+    amount: int
+
+
+class Conversion(NamedTuple):
+    """Up to `have` units of `collateral` that shall pay `need` units of `asset`, which the account owes."""
+
+    bucket: int
+    account: int
+    nth: int
+    collateral: int
+    have: int
+    asset: int
+    need: int
+
+
 class Event(msgspec.Struct, frozen=True, array_like=True):
     """
     A fact, recomputed from the log. `phase` 0 decisions, 1 point A, 2 commands, 3 point B, 4 ClearingHouse.
@@ -213,6 +315,13 @@ class ShardClose(NamedTuple):
     lots: dict[int, int]
     money: dict[int, int]
     events: list[Event]
+    sent: list[Sent]
+    trade_fees: list[TradeFee]
+    linked: list[Linked]
+    stand_ins: list[StandIn]
+    conversions: list[Conversion]
+    interest: dict[int, tuple[int, int]]
+    balances: dict[int, tuple[int, int]]
 
 
 class CycleResult(NamedTuple):

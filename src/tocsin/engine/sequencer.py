@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tocsin.core import limits
 from tocsin.core.codec import encode
-from tocsin.core.errors import CodecError, Reason, Refused
+from tocsin.core.errors import CodecError, InvariantBroken, Reason, Refused
 from tocsin.core.hashing import ZERO_HASH, hash_bytes
 from tocsin.core.ids import bucket_of
 from tocsin.engine import commands as cm
@@ -24,7 +24,8 @@ from tocsin.sheet.terms import RiskSheet
 class ItemKind(IntEnum):
     """
     Kinds of rows: `OPEN` a root b mode; `DEPOSIT`, `WITHDRAW` key asset a units; `FILL` key contract a lots b value
-    c, d holds; `HOLD` key contract a bid b ask; `CHECK` key contract a lots; `DONE` intent; the others are for the
+    c, d holds; `HOLD` key contract a bid b ask; `CHECK` key contract a lots; `DONE` intent; `MODE` a mode; `OWNER` a
+    owner; `TRANSFER` key asset a units b account d its bucket; `BORROW` key asset a units; the others are for the
     ClearingHouse and stand beside their command.
     """
 
@@ -39,6 +40,13 @@ class ItemKind(IntEnum):
     SHEET = 8
     MARKET = 9
     FUND = 10
+    MODE = 11
+    OWNER = 12
+    TRANSFER = 13
+    BORROW = 14
+    DELIST = 15
+    SETTLE = 16
+    RESCALE = 17
 
 
 class Accepted(NamedTuple):
@@ -131,44 +139,70 @@ class Sequencer:
         first = self.sequence
         rows: list[tuple[int, Item]] = []
         house: list[HouseItem] = []
-        match command:
-            case cm.OpenAccount(account=account, root=root, mode=mode):
-                self.directory[account] = root
-                rows.append((bucket_of(root), Item(first, ItemKind.OPEN, account, 0, root, mode)))
-            case cm.Deposit(account=account, asset=asset, amount=amount):
-                self._admission.paid_in(asset, amount)
-                rows.append((self._bucket(account), Item(first, ItemKind.DEPOSIT, account, asset, amount)))
-            case cm.Withdraw(account=account, asset=asset, amount=amount):
-                rows.append((self._bucket(account), Item(first, ItemKind.WITHDRAW, account, asset, amount)))
-            case cm.OrderCheck(account=account, contract=contract, lots=lots):
-                rows.append((self._bucket(account), Item(first, ItemKind.CHECK, account, contract, lots)))
-            case cm.IntentDone(account=account, intent=intent):
-                item = Item(first, ItemKind.DONE, account, 0, intent=intent)
-                if account == cm.HOUSE:
-                    house.append(HouseItem(item, None))
-                else:
-                    rows.append((self._bucket(account), item))
-            case cm.Holds():
-                for i, (account, contract, bid, ask) in enumerate(
-                    zip(command.account, command.contract, command.bid, command.ask, strict=True)
-                ):
-                    rows.append((self._bucket(account), Item(first + i, ItemKind.HOLD, account, contract, bid, ask)))
-            case cm.Fills():
-                self._deal_fills(command, first, rows, house)
-            case cm.SetMarks():
-                house.append(HouseItem(Item(first, ItemKind.MARKS, cm.HOUSE, 0), command))
-            case cm.SetSheet():
-                house.append(HouseItem(Item(first, ItemKind.SHEET, cm.HOUSE, 0), command))
-            case cm.SetMarket():
-                house.append(
-                    HouseItem(Item(first, ItemKind.MARKET, cm.HOUSE, command.contract, int(command.halted)), None)
-                )
-            case cm.FundDeposit(contract=contract, asset=asset, amount=amount):
-                self._admission.paid_in(asset, amount)
-                house.append(HouseItem(Item(first, ItemKind.FUND, cm.HOUSE, contract, amount, asset), None))
+        if isinstance(command, cm.Fills):
+            self._deal_fills(command, first, rows, house)
+        elif isinstance(command, cm.Holds):
+            columns = zip(command.account, command.contract, command.bid, command.ask, strict=True)
+            for i, (account, contract, bid, ask) in enumerate(columns):
+                rows.append((self._bucket(account), Item(first + i, ItemKind.HOLD, account, contract, bid, ask)))
+        else:
+            item = self._account_item(command, first)
+            if item is not None:
+                rows.append((self._bucket(item.account), item))
+            else:
+                house.append(self._house_item(command, first))
         count = _row_count(command)
         self.sequence += count
         return Stamped(Accepted(first, count), rows, house)
+
+    def _account_item(self, command: cm.AnyCommand, first: int) -> Item | None:
+        """Return the row of a command about one account, or None if it is not about one."""
+        match command:
+            case cm.OpenAccount(account=account, root=root, mode=mode, kind=kind, recourse=recourse):
+                self.directory[account] = root
+                return Item(first, ItemKind.OPEN, account, 0, root, mode, int(kind), int(recourse))
+            case cm.ChangeMode(account=account, mode=mode):
+                return Item(first, ItemKind.MODE, account, 0, mode)
+            case cm.LinkOwner(account=account, owner=owner):
+                return Item(first, ItemKind.OWNER, account, 0, owner)
+            case cm.Transfer(account=account, to=to, asset=asset, amount=amount):
+                return Item(first, ItemKind.TRANSFER, account, asset, amount, to, d=self._bucket(to))
+            case cm.Borrow(account=account, asset=asset, amount=amount):
+                return Item(first, ItemKind.BORROW, account, asset, amount)
+            case cm.Deposit(account=account, asset=asset, amount=amount):
+                self._admission.paid_in(asset, amount)
+                return Item(first, ItemKind.DEPOSIT, account, asset, amount)
+            case cm.Withdraw(account=account, asset=asset, amount=amount):
+                return Item(first, ItemKind.WITHDRAW, account, asset, amount)
+            case cm.OrderCheck(account=account, contract=contract, lots=lots):
+                return Item(first, ItemKind.CHECK, account, contract, lots)
+            case cm.IntentDone(account=account, intent=intent) if account != cm.HOUSE:
+                return Item(first, ItemKind.DONE, account, 0, intent=intent)
+            case _:
+                return None
+
+    def _house_item(self, command: cm.AnyCommand, first: int) -> HouseItem:
+        """Return the row of a command for the ClearingHouse."""
+        match command:
+            case cm.IntentDone(intent=intent):
+                return HouseItem(Item(first, ItemKind.DONE, cm.HOUSE, 0, intent=intent), None)
+            case cm.SetMarks():
+                return HouseItem(Item(first, ItemKind.MARKS, cm.HOUSE, 0), command)
+            case cm.SetSheet():
+                return HouseItem(Item(first, ItemKind.SHEET, cm.HOUSE, 0), command)
+            case cm.SetMarket(contract=contract, halted=halted):
+                return HouseItem(Item(first, ItemKind.MARKET, cm.HOUSE, contract, int(halted)), None)
+            case cm.FundDeposit(contract=contract, asset=asset, amount=amount):
+                self._admission.paid_in(asset, amount)
+                return HouseItem(Item(first, ItemKind.FUND, cm.HOUSE, contract, amount, asset), None)
+            case cm.Delist(contract=contract):
+                return HouseItem(Item(first, ItemKind.DELIST, cm.HOUSE, contract), None)
+            case cm.Settle(contract=contract, price=price):
+                return HouseItem(Item(first, ItemKind.SETTLE, cm.HOUSE, contract, price), None)
+            case cm.Rescale(contract=contract, factor=factor):
+                return HouseItem(Item(first, ItemKind.RESCALE, cm.HOUSE, contract, factor), command)
+            case _:
+                raise InvariantBroken(f"{type(command).__name__} has no row")
 
     def _bucket(self, account: int) -> int:
         return bucket_of(self.directory[account])
@@ -181,6 +215,7 @@ class Sequencer:
             intents = (command.buyer_intent if side == 1 else command.seller_intent) or zeros
             bids = (command.buyer_bid if side == 1 else command.seller_bid) or keep
             asks = (command.buyer_ask if side == 1 else command.seller_ask) or keep
+            fees = (command.buyer_fee if side == 1 else command.seller_fee) or zeros
             for i in range(n):
                 account = accounts[i]
                 item = Item(
@@ -194,6 +229,7 @@ class Sequencer:
                     bids[i],
                     asks[i],
                     intents[i],
+                    fees[i],
                 )
                 if account in self.directory:
                     rows.append((bucket_of(self.directory[account]), item))
@@ -212,12 +248,15 @@ def _log_rows(stamped: Stamped) -> Iterator[tuple[int | bytes, ...]]:
     for item in sorted(items):
         match commands.get(item.sequence):
             case cm.SetMarks() as marks:
-                columns = zip(marks.contract, marks.mark, marks.funding, marks.grade, strict=True)
+                slow = marks.slow or (0,) * len(marks.contract)
+                columns = zip(marks.contract, marks.mark, marks.funding, marks.grade, slow, strict=True)
                 rows = [*columns, *zip(marks.asset, marks.price, strict=True)]
                 for i, row in enumerate(rows):
                     yield (item.sequence + i, item.kind, *row)
             case cm.SetSheet(sheet=sheet):
                 yield (item.sequence, item.kind, sheet)
+            case cm.Rescale(sheet=sheet):
+                yield (*item, sheet)
             case _:
                 yield tuple(item)
 

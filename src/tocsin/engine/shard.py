@@ -7,7 +7,7 @@ the ClearingHouse's opening, nothing else.
 
 from collections.abc import Iterable
 
-from tocsin.engine import candidates
+from tocsin.engine import candidates, closing, opening
 from tocsin.engine.case import decode_case, encode_case, hash_case
 from tocsin.engine.decisions import apply_decisions
 from tocsin.engine.desk import ShardDesk
@@ -44,20 +44,27 @@ class Shard(ShardDesk):
         Run one cycle over the opening and this shard's rows in sequence; return its close.
         """
         self.begin(opened)
+        opening.accrue_interest(self)
         if opened.sheet:
             self.sheet = decode_sheet(opened.sheet)
             self.value_at(self.valuation.marks)
+        opening.tell_others(self)
         apply_decisions(self)
+        opening.rescale(self)
         self._apply_marks()
         apply_items(self, items)
         self._decide()
+        closing.offer_stand_ins(self)
         self._refresh_ledger()
+        closing.report_links(self)
+        closing.report_balances(self)
         self._offer_candidates()
         return self.close._replace(lots=dict(self._lots), money=dict(self._money))
 
     def _apply_marks(self) -> None:
         """Take the marks of the cycle; decision point A: levels of all accounts, crossings recorded."""
         self.value_at(self.opened.marks)
+        opening.settle(self)
         self.record_crossings(1, None)
         if not self.opened.outage_ns:
             return
@@ -112,13 +119,15 @@ class Shard(ShardDesk):
                 continue
             case = self.cases.get(account)
             intents = case.intents if case is not None else []
-            bucket = self.bucket(account)
-            self.close.lot_candidates.extend(
-                candidates.offer_lots(bucket, state, self.valuation, intents, self.opened.lots_wanted)
-            )
-            self.close.money_candidates.extend(
-                candidates.offer_money(bucket, state, self.valuation, self.opened.money_wanted)
-            )
+            bucket, treated = self.bucket(account), self.sheet.classes[state.kind]
+            if treated.deleveraged:
+                self.close.lot_candidates.extend(
+                    candidates.offer_lots(bucket, state, self.valuation, intents, self.opened.lots_wanted)
+                )
+            if treated.shares_losses:
+                self.close.money_candidates.extend(
+                    candidates.offer_money(bucket, state, self.valuation, self.opened.money_wanted)
+                )
 
     # Snapshots
 
@@ -141,5 +150,7 @@ class Shard(ShardDesk):
             self.add_to_bucket(account, state.root)
             self._hashes[account] = hash_leaf(leaf, hash_case(self.cases.get(account)))
             self._resum(state)
+            if state.owner:
+                self.linked[account] = None
             if state.level >= Level.MARGIN_CALL or account in self.cases:
                 self.watched[account] = None

@@ -11,7 +11,7 @@ from tocsin.accounts.store import RowKind, Rows
 from tocsin.core.errors import Reason
 from tocsin.engine import fills
 from tocsin.engine.desk import ShardDesk
-from tocsin.engine.messages import Item, Queued
+from tocsin.engine.messages import Item, Queued, Sent
 from tocsin.engine.sequencer import ItemKind
 
 _ROWS = {
@@ -21,6 +21,10 @@ _ROWS = {
     ItemKind.FILL: (RowKind.TRADE, "filled"),
     ItemKind.HOLD: (RowKind.HOLD, "hold_set"),
     ItemKind.CHECK: (RowKind.CHECK, "order_checked"),
+    ItemKind.MODE: (RowKind.MODE, "mode_changed"),
+    ItemKind.OWNER: (RowKind.OWNER, "owner_linked"),
+    ItemKind.TRANSFER: (RowKind.DEBIT, "transfer_sent"),
+    ItemKind.BORROW: (RowKind.BORROW, "borrowed"),
 }
 
 
@@ -41,6 +45,10 @@ def apply_items(desk: ShardDesk, items: Iterable[Item]) -> None:
         ):
             fills.apply_fill(desk, item)
         elif item.account in desk.cases:
+            if item.kind == ItemKind.MODE:
+                # A call or an intent was made under the mode as it is (rule AC-033).
+                _tell(desk, item, Reason.ACCOUNT_RESTRICTED, 0, 0)
+                continue
             one = Rows()
             _add_row(desk, one, item)
             _tell_all(desk, one, [item])
@@ -51,9 +59,22 @@ def apply_items(desk: ShardDesk, items: Iterable[Item]) -> None:
 
 
 def _add_row(desk: ShardDesk, rows: Rows, item: Item) -> None:
-    kind = _ROWS[ItemKind(item.kind)][0]
-    b = item.b if kind != RowKind.CHECK else int(_reducing_only(desk, item))
-    rows.add(kind, item.account, item.key, item.a, b, item.c, item.d)
+    kind, b, fee = _ROWS[ItemKind(item.kind)][0], item.b, 0
+    if kind == RowKind.CHECK:
+        b = int(_reducing_only(desk, item))
+    elif kind == RowKind.BORROW:
+        b = _borrow_cap(desk, item)
+    elif kind == RowKind.TRADE and item.fee:
+        fee = fills.capped_fee(desk, item, item.b)
+    rows.add(kind, item.account, item.key, item.a, b, item.c, item.d, fee)
+
+
+def _borrow_cap(desk: ShardDesk, item: Item) -> int:
+    """Return how much the account may owe of an asset: 0 if its class may not borrow, or orders may only reduce."""
+    state, terms = desk.store.read(item.account), desk.valuation.assets[item.key].borrow
+    if state is None or terms is None or desk.opened.reduce_only or not desk.sheet.classes[state.kind].borrows:
+        return 0
+    return terms.account_cap
 
 
 def _reducing_only(desk: ShardDesk, item: Item) -> bool:
@@ -86,7 +107,10 @@ def _tell(desk: ShardDesk, item: Item, reason: Reason, x: int, y: int) -> None:
         elif item.kind == ItemKind.DEPOSIT:
             desk.close.deposits[item.key] = desk.close.deposits.get(item.key, 0) + item.a
             desk.mark_acted(account)
-        elif item.kind == ItemKind.WITHDRAW:
+        elif item.kind == ItemKind.TRANSFER:
+            bucket = desk.bucket(account)
+            desk.close.sent.append(Sent(bucket, account, item.sequence, item.key, item.a, item.b, item.d))
+        elif item.kind in (ItemKind.WITHDRAW, ItemKind.BORROW):
             desk.close.queued.append(Queued(desk.bucket(account), account, item.sequence, item.key, x))
     fields: dict[str, int | str] = {"key": item.key, "a": item.a, "b": item.b, "x": x, "y": y}
     if reason:

@@ -18,7 +18,7 @@ from tocsin.core.hashing import hash_bytes
 from tocsin.engine.messages import CycleOpen, CycleResult
 from tocsin.journal.frames import Record
 
-FORMAT = "tocsin-journal-1 rules-1"
+FORMAT = "tocsin-journal-1 rules-2"
 """Name of the layout and of the rules; the second number rises whenever a rule gives other bytes (golden roots)."""
 
 Progress = Callable[[int, int, str], None]

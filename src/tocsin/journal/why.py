@@ -9,7 +9,7 @@ import msgspec
 from tocsin.core.errors import CodecError, DataError, InvariantBroken, JournalError, Refused
 from tocsin.core.ids import bucket_of
 from tocsin.engine.commands import OpenAccount, decode_command
-from tocsin.engine.messages import CycleOpen, Item
+from tocsin.engine.messages import CycleOpen, Item, open_contracts
 from tocsin.engine.sequencer import Sequencer
 from tocsin.engine.why import Step, Witness
 from tocsin.journal.disk import Disk
@@ -135,7 +135,7 @@ class _Explainer:
         """Stamp a cycle's commands and keep the rows of the account's bucket."""
         if opened.sheet:
             self._sheet = validate_sheet(decode_sheet(opened.sheet))
-        self._sequencer.set_terms(self._sheet, frozenset(opened.marks.contracts))
+        self._sequencer.set_terms(self._sheet, open_contracts(opened))
         rows: list[Item] = []
         for command in commands:
             answer = self._sequencer.stamp(command)

@@ -111,10 +111,38 @@ def account_addon(account: AccountState, valuation: Valuation, factors: Factors,
     return total
 
 
+def without_expiring(account: AccountState, valuation: Valuation) -> AccountState | None:
+    """
+    Return the account as it would be without the contracts about to expire, closed at their marks and without orders in
+    them; None if it holds none (rule LC-006).
+    """
+    gone = [c for c in valuation.marks.expiring if c in account.positions]
+    if not gone:
+        return None
+    rest = account.copy()
+    for contract in gone:
+        lots, entry = rest.positions.pop(contract)
+        line = valuation.lines[contract]
+        rest.cash[line.asset] = rest.cash.get(line.asset, 0) + lots * line.net - entry
+        rest.holds.pop(contract, None)
+    return rest
+
+
 def sum_requirement(account: AccountState, valuation: Valuation, level: int) -> int:
     """
     Return the requirement at `level`, x `SCALE`, exact.
+
+    At `initial` and `margin_call` it is at least what the account needs without the contracts about to expire.
     """
+    total = _sum_as_held(account, valuation, level)
+    if level <= MARGIN_CALL and valuation.marks.expiring:
+        rest = without_expiring(account, valuation)
+        if rest is not None:
+            return max(total, _sum_as_held(rest, valuation, level))
+    return total
+
+
+def _sum_as_held(account: AccountState, valuation: Valuation, level: int) -> int:
     factors, lines, positions = valuation.factors(account.mode), valuation.lines, account.positions
     total = extra = 0
     held = level == INITIAL and bool(account.holds)

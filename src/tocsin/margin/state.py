@@ -29,6 +29,15 @@ class Mode(IntEnum):
     PORTFOLIO = 3
 
 
+class AccountClass(IntEnum):
+    """Whose account it is; the sheet declares how each class is treated (rule AC-030)."""
+
+    CLIENT = 0
+    MARKET_MAKER = 1
+    VAULT = 2
+    HOUSE = 3
+
+
 @dataclass(slots=True)
 class AccountState:
     """
@@ -38,7 +47,8 @@ class AccountState:
     are (signed lots, signed entry sum in units) per contract, never zero lots; `holds` are the largest (bid, ask) lots
     resting per contract, both >= 0. `others` are the absolute lots per contract, and under the key `-1 - underlying`
     the absolute delta in valuation units, of the owner's other accounts as of the previous cycle; told with each
-    opening, no part of the leaf.
+    opening, no part of the leaf. `owner` is who is behind it (0: nobody else is linked); with `recourse` it stands for
+    the losses of other accounts of its root.
     """
 
     id: int
@@ -50,6 +60,9 @@ class AccountState:
     positions: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
     holds: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
     others: dict[int, int] = field(default_factory=dict[int, int])
+    kind: AccountClass = AccountClass.CLIENT
+    owner: int = 0
+    recourse: bool = False
 
     def copy(self) -> "AccountState":
         """Return an independent copy."""
@@ -63,4 +76,7 @@ class AccountState:
             dict(self.positions),
             dict(self.holds),
             dict(self.others),
+            self.kind,
+            self.owner,
+            self.recourse,
         )

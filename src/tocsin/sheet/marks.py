@@ -37,11 +37,13 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
 
 class Marks(msgspec.Struct, frozen=True, array_like=True):
     """
-    All marks of one cycle. A contract or asset that was never marked is absent.
+    All marks of one cycle. A contract or asset that was never marked is absent. `expiring` are the contracts in their
+    look-ahead before expiry.
     """
 
     contracts: dict[int, Mark]
     prices: dict[int, int]
+    expiring: tuple[int, ...] = ()
 
 
 def check_mark(terms: ContractTerms, mark: int, funding: int) -> tuple[int, int, Reason]:
@@ -76,9 +78,11 @@ def has_right_sign(kind: Kind, mark: int) -> bool:
 def grade_by_age(sheet: RiskSheet, marks: Marks, now_ns: int, halted: frozenset[int]) -> Marks:
     """
     Return `marks` with grades for the cycle time `now_ns`: halted contracts, then contracts whose last good mark is
-    older than their `stale_after_ns` (0: never), else as published (rule MK-013).
+    older than their `stale_after_ns` (0: never), else as published (rule MK-013); and with the contracts that expire
+    within their look-ahead (rule LC-006).
     """
     out: dict[int, Mark] = {}
+    expiring: list[int] = []
     for terms in sheet.contracts:
         entry = marks.contracts.get(terms.id)
         if entry is None:
@@ -89,4 +93,6 @@ def grade_by_age(sheet: RiskSheet, marks: Marks, now_ns: int, halted: frozenset[
         elif grade == Grade.FRESH and 0 < terms.stale_after_ns < now_ns - entry.time_ns:
             grade = Grade.STALE
         out[terms.id] = entry if grade == entry.grade else msgspec.structs.replace(entry, grade=grade)
-    return Marks(out, marks.prices)
+        if terms.expiry_ns and now_ns >= terms.expiry_ns - terms.look_ahead_ns:
+            expiring.append(terms.id)
+    return Marks(out, marks.prices, tuple(expiring))

@@ -114,6 +114,52 @@ class HaircutTier(msgspec.Struct, frozen=True, array_like=True):
     haircut_ppm: int
 
 
+class BorrowTerms(msgspec.Struct, frozen=True, array_like=True):
+    """
+    How an asset is lent and borrowed: negative balances are loans, positive ones earn what borrowers pay.
+
+    The yearly rate is `rate_ppm` at no utilisation, `rate_kink_ppm` at `kink_ppm` of it, `rate_full_ppm` at all of it,
+    linear between. `reserve_ppm` of the interest goes to the global fund. An account may owe `account_cap` units; what
+    it owes beyond is converted, at most `close_ppm` of the debt at once while it is being liquidated.
+    """
+
+    account_cap: int
+    rate_ppm: int = 0
+    kink_ppm: int = 800_000
+    rate_kink_ppm: int = 0
+    rate_full_ppm: int = 0
+    reserve_ppm: int = 0
+    close_ppm: int = 1_000_000
+
+
+class ClassTerms(msgspec.Struct, frozen=True, array_like=True):
+    """
+    How accounts of one class are treated: whether they are called before they are liquidated, whether their lots may be
+    closed by ADL, whether they share losses, and whether they may borrow.
+    """
+
+    called: bool = True
+    deleveraged: bool = True
+    shares_losses: bool = True
+    borrows: bool = True
+
+
+CLASS = ClassTerms()
+"""The treatment of a client."""
+
+
+class LifePolicy(msgspec.Struct, frozen=True, array_like=True):
+    """
+    After an outage or a halt nothing is liquidated for `grace_ns`, and until `quorum_ppm` of the contracts with a mark
+    (after a halt: `quorum_marks` publications of the contract) are fresh, but at most for `grace_max_ns`.
+    """
+
+    grace_ns: int = 0
+    quorum_ppm: int = 0
+    quorum_marks: int = 1
+    grace_max_ns: int = 3_600 * 10**9
+
+
 class AssetTerms(msgspec.Struct, frozen=True, array_like=True):
     """
     A settlement or collateral asset and its collateral schedule.
@@ -134,6 +180,7 @@ class AssetTerms(msgspec.Struct, frozen=True, array_like=True):
     underlying: int = -1
     row: tuple[int, ...] = ()
     gain_discount_ppm: int = 0
+    borrow: BorrowTerms | None = None
 
 
 class UnderlyingTerms(msgspec.Struct, frozen=True, array_like=True):
@@ -178,7 +225,8 @@ class ContractTerms(msgspec.Struct, frozen=True, array_like=True):
     `array` is the P&L of one long lot per scenario, units; `gamma` units per lot are added for a move of 100 % beyond
     the band of its `underlying`; `delta` is signed valuation units per lot; `liquidity` are brackets over the owner's
     notional. `expiry_ns` is 0 for what never expires; in the last `look_ahead_ns` before it the account must stand
-    without the contract as well. A spot contract exchanges `base_units` of `base` per lot.
+    without the contract as well. A spot contract exchanges `base_units` of `base` per lot. A trading fee or
+    rebate is at most `trade_fee_cap_ppm` of a fill's value.
     """
 
     id: int
@@ -211,6 +259,7 @@ class ContractTerms(msgspec.Struct, frozen=True, array_like=True):
     look_ahead_ns: int = 0
     base: int = -1
     base_units: int = 0
+    trade_fee_cap_ppm: int = 0
 
 
 class LevelFactors(msgspec.Struct, frozen=True, array_like=True):
@@ -303,7 +352,8 @@ class RiskSheet(msgspec.Struct, frozen=True, array_like=True):
     `addon` and `combine`; `portfolio` holds those of portfolio accounts (None: there are none). `hysteresis_ppm` is
     what an account must have above the requirement of a level, per level from `initial` to `takeover`, to leave it
     again. `scenarios` names the columns of all arrays; `alone_256` (lambda) of 256 parts of the sum of what each
-    underlying would lose alone is the least scenario requirement.
+    underlying would lose alone is the least scenario requirement. `classes` are the treatments of clients, market
+    makers, vaults and the house.
     """
 
     name: str
@@ -324,6 +374,8 @@ class RiskSheet(msgspec.Struct, frozen=True, array_like=True):
     scenarios: tuple[str, ...] = ()
     alone_256: int = 0
     underlyings: tuple[UnderlyingTerms, ...] = ()
+    classes: tuple[ClassTerms, ClassTerms, ClassTerms, ClassTerms] = (CLASS, CLASS, CLASS, CLASS)
+    life: LifePolicy = LifePolicy()
 
     @property
     def components(self) -> Components:

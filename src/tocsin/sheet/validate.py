@@ -178,17 +178,24 @@ def _validate_policies(sheet: RiskSheet) -> None:
     require_between("cycle.late_cycles", cycle.late_cycles, 1, 10**6)
 
 
-def check_successor(old: RiskSheet, new: RiskSheet) -> RiskSheet:
+def check_successor(old: RiskSheet, new: RiskSheet, factors: dict[int, int] | None = None) -> RiskSheet:
     """
     Return `new` if it may follow `old` while positions are open (rule SH-011).
 
-    Every asset stays with its price cap, every contract with its kind, asset and units; mark and position caps never
-    shrink, so that what was admitted stays admitted.
+    Every asset stays with its price cap, every contract with what it is; mark and position caps never shrink, so that
+    what was admitted stays admitted.
+
+    Args:
+        old: The sheet in use.
+        new: The one to follow.
+        factors: Contracts whose lots are multiplied by a factor at the same time (rule LC-020); 0 for a settled one,
+            which may be missing and, as its number is never used again, may not come back.
 
     Raises:
         SheetError: Field, value and what is accepted.
     """
     validate_sheet(new)
+    factors = factors or {}
     assets = {a.id: a for a in new.assets}
     for asset in old.assets:
         at = f"assets[{asset.id}]"
@@ -196,38 +203,42 @@ def check_successor(old: RiskSheet, new: RiskSheet) -> RiskSheet:
         if after is None:
             raise SheetError(f"{at} must stay in the sheet, was missing")
         require(after.symbol == asset.symbol, f"{at}.symbol", after.symbol, repr(asset.symbol))
-        require(
-            after.price_cap == asset.price_cap,
-            f"{at}.price_cap",
-            after.price_cap,
-            f"{asset.price_cap}: admitted cash is bounded at it",
-        )
+        accepted = f"{asset.price_cap}: admitted cash is bounded at it"
+        require(after.price_cap == asset.price_cap, f"{at}.price_cap", after.price_cap, accepted)
     underlyings = {u.id: u for u in new.underlyings}
     for underlying in old.underlyings:
         known = underlyings.get(underlying.id)
         if known is None:
             raise SheetError(f"underlyings[{underlying.id}] must stay in the sheet, was missing")
-        for name in ("symbol", "contract"):
-            field, was = f"underlyings[{underlying.id}].{name}", getattr(underlying, name)
-            require(getattr(known, name) == was, field, getattr(known, name), repr(was))
+        field, was = f"underlyings[{underlying.id}].symbol", underlying.symbol
+        require(known.symbol == was, field, known.symbol, repr(was))
     contracts = {c.id: c for c in new.contracts}
+    before = {c.id: c for c in old.contracts}
     for contract in old.contracts:
-        at = f"contracts[{contract.id}]"
-        later = contracts.get(contract.id)
-        if later is None:
-            raise SheetError(f"{at} must stay in the sheet, was missing")
-        for name in ("symbol", "kind", "asset", "units", "underlying", "option", "expiry_ns", "base", "base_units"):
-            require(
-                getattr(later, name) == getattr(contract, name),
-                f"{at}.{name}",
-                getattr(later, name),
-                repr(getattr(contract, name)),
-            )
-        for name in ("mark_cap", "position_cap"):
-            require(
-                getattr(later, name) >= getattr(contract, name),
-                f"{at}.{name}",
-                getattr(later, name),
-                f"at least {getattr(contract, name)}",
-            )
+        _check_contract_follows(contract, contracts.get(contract.id), factors.get(contract.id, 1))
+    for settled in (c for c, k in factors.items() if k == 0 and c in contracts and c not in before):
+        raise SheetError(f"contracts[{settled}] must be a new number, was that of a settled contract")
     return new
+
+
+_KEPT = ("symbol", "kind", "asset", "underlying", "option", "expiry_ns", "base")
+
+
+def _check_contract_follows(old: ContractTerms, new: ContractTerms | None, factor: int) -> None:
+    at = f"contracts[{old.id}]"
+    if new is None:
+        if factor:
+            raise SheetError(f"{at} must stay in the sheet, was missing")
+        return
+    for name in _KEPT:
+        field, was = f"{at}.{name}", getattr(old, name)
+        require(getattr(new, name) == was, field, getattr(new, name), repr(was))
+    factor = max(1, factor)
+    for name in ("units", "base_units"):
+        field, was = f"{at}.{name}", getattr(old, name)
+        accepted = f"{was}" if factor == 1 else f"{was} / {factor}, exactly"
+        require(getattr(new, name) * factor == was, field, getattr(new, name), accepted)
+    least = ceil_div(old.mark_cap, factor)
+    require(new.mark_cap >= least, f"{at}.mark_cap", new.mark_cap, f"at least {least}")
+    least = old.position_cap * factor
+    require(new.position_cap >= least, f"{at}.position_cap", new.position_cap, f"at least {least}")

@@ -36,6 +36,10 @@ def validate_risk(sheet: RiskSheet) -> None:
     if sheet.portfolio is not None:
         require_factors("portfolio.tiered", sheet.portfolio.tiered)
         require_factors("portfolio.charge", sheet.portfolio.charge)
+    require_between("life.grace_ns", sheet.life.grace_ns, 0, sheet.life.grace_max_ns)
+    require_between("life.grace_max_ns", sheet.life.grace_max_ns, 0, 10**15)
+    require_between("life.quorum_ppm", sheet.life.quorum_ppm, 0, PPM)
+    require_between("life.quorum_marks", sheet.life.quorum_marks, 0, 10_000)
     _validate_underlyings(sheet)
     for asset in sheet.assets:
         _validate_row(sheet, asset)
@@ -83,6 +87,7 @@ def _validate_row(sheet: RiskSheet, asset: AssetTerms) -> None:
     """
     at = f"assets[{asset.id}]"
     require_between(f"{at}.gain_discount_ppm", asset.gain_discount_ppm, 0, PPM)
+    _validate_borrow(at, asset)
     if not asset.row:
         require(asset.underlying == -1, f"{at}.underlying", asset.underlying, "-1 without a row")
         return
@@ -99,6 +104,20 @@ def _validate_row(sheet: RiskSheet, asset: AssetTerms) -> None:
         require(
             risked <= counted, field, risked, f"at most {counted} ppm, what the last unit counts for after its haircut"
         )
+
+
+def _validate_borrow(at: str, asset: AssetTerms) -> None:
+    terms = asset.borrow
+    if terms is None:
+        return
+    require_between(f"{at}.borrow.account_cap", terms.account_cap, 0, limits.CASH_MAX)
+    require_between(f"{at}.borrow.kink_ppm", terms.kink_ppm, 1, PPM - 1)
+    most = limits.RATE_PPM_MAX
+    require_between(f"{at}.borrow.rate_ppm", terms.rate_ppm, 0, most)
+    require_between(f"{at}.borrow.rate_kink_ppm", terms.rate_kink_ppm, terms.rate_ppm, most)
+    require_between(f"{at}.borrow.rate_full_ppm", terms.rate_full_ppm, terms.rate_kink_ppm, most)
+    require_between(f"{at}.borrow.reserve_ppm", terms.reserve_ppm, 0, PPM)
+    require_between(f"{at}.borrow.close_ppm", terms.close_ppm, 1, PPM)
 
 
 def _validate_array(sheet: RiskSheet, contract: ContractTerms, known: dict[int, UnderlyingTerms]) -> None:
@@ -135,6 +154,7 @@ def _require_fits(sheet: RiskSheet, contract: ContractTerms, field: str, per_lot
 def _validate_kind(sheet: RiskSheet, contract: ContractTerms) -> None:
     at = f"contracts[{contract.id}]"
     require_between(f"{at}.expiry_ns", contract.expiry_ns, 0, 2**62)
+    require_between(f"{at}.trade_fee_cap_ppm", contract.trade_fee_cap_ppm, 0, PPM)
     require_between(f"{at}.look_ahead_ns", contract.look_ahead_ns, 0, contract.expiry_ns)
     option, is_option = contract.option, contract.kind == Kind.OPTION
     require((option is not None) == is_option, f"{at}.option", option, "given for options and for nothing else")

@@ -232,7 +232,7 @@ BAD = [
     (cm.SetMarks, {"contract": (), "funding": (), "grade": (), "asset": (USDT,), "price": (10**6,)}, "R-1006"),
     (cm.SetMarket, {"contract": 9}, "R-2002"),
     (cm.FundDeposit, {"contract": 9}, "R-2002"),
-    (cm.FundDeposit, {"contract": -2}, "R-2002"),
+    (cm.FundDeposit, {"contract": -3}, "R-2002"),
     (cm.FundDeposit, {"asset": 9}, "R-2003"),
     (cm.FundDeposit, {"amount": 0}, "R-1006"),
     (cm.FundDeposit, {"amount": limits.CASH_MAX + 1}, "R-1006"),

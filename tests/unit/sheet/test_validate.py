@@ -104,9 +104,9 @@ BAD = [
         f"at most {2**51} units",
     ),
     (
-        contract(position_cap=9_000_000),
+        contract(position_cap=4_300_000),
         f"{AT}.position_cap x mark_cap x price_cap",
-        str(9_000_000 * FIRST.mark_cap * 11 // 10),
+        str(4_300_000 * FIRST.mark_cap * 11 // 10),
         f"at most {2**51} valuation units",
     ),
     (contract(tiers=()), f"{AT}.tiers", "0", "1 to 64 tiers"),
