@@ -237,6 +237,19 @@ def test_carry_trade_of_the_portfolio_margin_page():
     assert ratio(500_000).health.state == "liquidatable"
 
 
+def test_portfolio_margin_caps():
+    leg = Leg(symbol="HYPE", underlying="HYPE", product=Product.LINEAR, size=D(-1), mark=D(40), entry=D(40))
+
+    def value(hype, price=40):
+        money = (Balance(asset="USDC", amount=D(100)), Balance(asset="HYPE", amount=D(hype), price=D(price)))
+        found = PORTFOLIO.run(Portfolio(venue="hyperliquid", legs=(leg,), balances=money))
+        return found.signed["portfolioLiquidationValue"]
+
+    assert value(1000) == 100 + 1000 * 40 * D("0.75")
+    assert value(60_000, 4) == 100 + 50_000 * 4 * D("0.75")
+    assert value(50_000) == 100 + 1_000_000
+
+
 def test_portfolio_margin_lacks_named_inputs():
     leg = Leg(symbol="BTC", underlying="BTC", product=Product.LINEAR, size=D(-1), mark=D(100), entry=D(100))
     spot = Balance(asset="UBTC", amount=D(1), price=D(100))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tocsin.risk.pricing import price_option
 from tocsin.venues import VenueRefusal
 from tocsin.venues.contract import NUMBERS, Balance, Leg, MissingInput, Mode, NoPrice, OptionTerms, Portfolio, Product
 from tocsin.venues.params import decode_numbers, load
@@ -217,6 +218,8 @@ def test_short_options_of_the_margin_page():
     assert call.liquidation.reason is NoPrice.OPTION
     near_money = CROSS.run(msgspec.structs.replace(account, legs=(option(-1, 102_000, call=True, mark="0.04"),)))
     assert near_money.legs[0].initial == D("0.15") - D("0.02") + D("0.04")
+    in_money = CROSS.run(msgspec.structs.replace(account, legs=(option(-1, 90_000, call=True, mark="0.11"),)))
+    assert in_money.legs[0].initial == D("0.15") + D("0.11")
     factor = {"optMgnFactor:BTC-USD-301231-110000-C": D("1.02")}
     larger = CROSS.run(msgspec.structs.replace(account, legs=legs[:1], extra=factor))
     assert larger.legs[0].maintenance == 10 * (D("0.03") * D("1.02") + D("0.0227"))
@@ -247,6 +250,59 @@ def test_short_strangle_under_portfolio_margin():
     )
     assert long.signed["mr2:BTC"] > 0
     assert long.signed["mr1:BTC"] < found.signed["mr1:BTC"]
+
+
+def test_bought_options_lose_most_when_volatility_falls():
+    legs = tuple(option(1, 100_000, call=call, mark="0.05") for call in (True, False))
+    extra = {"price:BTC": D(100_000)}
+    found = PORTFOLIO.run(Portfolio(venue="okx", legs=legs, equity=D(10**6), extra=extra))
+
+    def straddle(volatility):
+        return sum(price_option(1e5, 1e5, 30 / 365, volatility, call=call) for call in (True, False))
+
+    # 30 days: 25 points against 35 % of 50 %.
+    near(found.signed["mr1:BTC"], D(repr(straddle(0.5) - straddle(0.25))), "1e-9")
+
+
+def test_minimum_charge_binds_where_legs_cancel():
+    long = perp("BTC", 1000, "0.01", 100_000, 100_000, 100_000)
+    short = Leg(
+        symbol="BTC-USD-SWAP",
+        underlying="BTC",
+        product=Product.INVERSE,
+        size=D(-10_000),
+        contract_size=D(100),
+        entry=D(100_000),
+        mark=D(100_000),
+        settle="BTC",
+    )
+    extra = {"price:USDT": D(1), "price:BTC": D(100_000)}
+    found = PORTFOLIO.run(Portfolio(venue="okx", legs=(long, short), equity=D(10**6), extra=extra))
+    assert found.signed["mr1:BTC"] == found.signed["mr6:BTC"] == 0
+    assert found.signed["mr4:BTC"] == 4_000
+    assert found.maintenance == found.signed["mr7:BTC"] == 9_000
+
+
+def test_spot_hedges_no_more_than_the_delta():
+    leg = perp("BTC", -1000, "0.01", 100_000, 100_000, 100_000)
+
+    def worst(coins):
+        money = (
+            Balance(asset="BTC", amount=D(coins), price=D(100_000)),
+            Balance(asset="USDT", amount=D(0), price=D(1)),
+        )
+        extra = {"discount:BTC": D(1)}
+        return PORTFOLIO.run(Portfolio(venue="okx", legs=(leg,), balances=money, extra=extra)).signed["mr1:BTC"]
+
+    assert worst(20) == worst(10) == 0
+    assert worst(4) == 6 * 12_000
+
+
+def test_isolated_initial_margin_is_taken_at_entry():
+    leg = perp("BTC", 10, "0.01", 80_000, 100_000, 100_000, leverage=D(10))
+    alone = msgspec.structs.replace(leg, mode=Mode.ISOLATED, isolated_collateral=D(800))
+    assert ISOLATED.run(Portfolio(venue="okx", legs=(alone,))).legs[0].initial == 800
+    assert CROSS.run(Portfolio(venue="okx", legs=(leg,), equity=D(800))).legs[0].initial == 1000
 
 
 def test_the_whole_position_pays_its_tier_and_families_are_added_up():
