@@ -43,7 +43,8 @@ def margin(
         The account: our own JSON (docs/reference/portfolio-json.md), a venue's payload as it came, or a ccxt dump; `-`
         reads standard input.
     rules
-        Rulebooks to use, or `all`; default: the one that the file names or shows.
+        Rulebooks to use, or `all`; `tocsin` for Tocsin's own (also `tocsin-broker`, `tocsin-clearing`); default: the
+        one that the file names or shows.
     what_if
         Move a market first: `BTC=-10%` or `BTC=90000`; may be given several times.
     vol
@@ -116,11 +117,14 @@ def _read(file: str, venue: str) -> "list[tuple[str, Portfolio, str]]":
 
 
 def _find_rules(rules: tuple[str, ...]) -> "list[Rulebook]":
+    from tocsin.desk.own_rules import OWN_RULES
     from tocsin.venues.registry import all_rulebooks, find_rulebook
 
     if "all" in rules:
-        return list(all_rulebooks())
-    return [find_rulebook(name) for text in rules for name in text.split(",") if name]
+        return [*all_rulebooks(), *OWN_RULES]
+    own = {"tocsin": OWN_RULES[0], **{book.name: book for book in OWN_RULES}}
+    names = [name for text in rules for name in text.split(",") if name]
+    return [own[name] if name in own else find_rulebook(name) for name in names]
 
 
 def _choose(named: str, portfolio: "Portfolio") -> "list[Rulebook]":
@@ -147,7 +151,7 @@ def _judge(book: "Rulebook", portfolio: "Portfolio", volatilities: dict[str, Dec
     from tocsin.views.margin_text import Judged
 
     try:
-        own = translate(portfolio, book)
+        own = portfolio if book.venue == "tocsin" else translate(portfolio, book)
         return Judged(book.name, book.title, own, assess(book, own, volatilities))
     except TocsinError as error:
         return Judged(book.name, book.title, None, None, str(error))
@@ -170,13 +174,12 @@ def _read_vols(texts: tuple[str, ...]) -> dict[str, Decimal]:
 
 
 def _draw(path: Path, judged: "Judged") -> None:
-    from tocsin.venues.registry import find_rulebook
     from tocsin.views.margin_curve import build_curve
     from tocsin.views.margin_picture import draw_curve
 
     if judged.portfolio is None:
         raise UsageError(f"--svg has nothing to draw: {judged.reason}")
-    curve = build_curve(find_rulebook(judged.rules), judged)
+    curve = build_curve(_find_rules((judged.rules,))[0], judged)
     path.write_text(draw_curve(curve), encoding="utf-8")
     print_error(f"picture written to {path}")
 
