@@ -85,7 +85,7 @@ def find_level(total: int, sources: list[Source]) -> tuple[int, int]:
         at = cap - offset if leaves else -offset
         # Below this break the sum is full + offsets + L x weights; is it `total` at or before it?
         if (total - full - offsets) * weight <= weights * at:
-            return (total - full - offsets, weights) if weights else (at, weight)
+            return total - full - offsets, weights
         if leaves:
             full, offsets, weights = full + cap, offsets - offset, weights - weight
         else:
