@@ -490,6 +490,14 @@ def test_both_sides_of_one_contract_are_named_apart():
     near(found.signed["liqPx:BTC-USDT-SWAP short"], found.legs[1].liquidation.price - D("0.1"), "1e-20")
 
 
+def test_nothing_needed_has_no_ratio():
+    free = perp("BTC", 10, "0.01", 100, 100, 100, mode=Mode.ISOLATED, isolated_collateral=D(1))
+    free = msgspec.structs.replace(free, maintenance_rate=D(0), fee_rate=D(0))
+    found = ISOLATED.run(Portfolio(venue="okx", legs=(free,)))
+    assert found.health is None
+    assert found.equity == 1
+
+
 contracts = st.integers(1, 60_000)
 prices = st.decimals("100", "200000", places=1)
 

@@ -97,7 +97,8 @@ def isolated_margin(
     if leg.mark is not None and need.maintenance is not None:
         equity = margin + profit_between(leg, entry, leg.mark)
         signed[f"equity:{key}"] = equity
-        signed[f"mgnRatio:{key}"] = equity / (need.maintenance + need.closing)
+        if needed := need.maintenance + need.closing:
+            signed[f"mgnRatio:{key}"] = equity / needed
     else:
         notes = (*notes, "mark is missing: amounts at the mark are unknown")
     _, _, note = rates.table(leg)
