@@ -12,8 +12,9 @@ from decimal import Decimal
 from tocsin.desk.codes import Code, Part
 from tocsin.desk.question import Question
 from tocsin.desk.swaps import Swap, swaps_for
-from tocsin.desk.worlds import EXACT, try_value
-from tocsin.venues.reading import ACCOUNT
+from tocsin.desk.worlds import EXACT, World, try_value
+from tocsin.venues.contract import Evaluation
+from tocsin.venues.reading import ACCOUNT, Figure, Reading
 
 TIGHT = Decimal("1e-6")
 LOOSE = Decimal("5e-4")
@@ -54,6 +55,20 @@ def attribute(question: Question) -> tuple[Part, ...]:
         why = f"time stamps of the payload lie {question.spread_s} s apart: its parts are of different moments"
         return (Part(Code.STALE_SNAPSHOT, difference, why),)
     return (Part(Code.UNEXPLAINED, difference, "no single swap, and no two, give the reported figure"),)
+
+
+def find_hint(reading: Reading, figure: Figure, world: World, evaluation: Evaluation) -> Part | None:
+    """
+    Return the swap under which the rules give a liquidation price that they do not give as it stands, None if none.
+    """
+    if figure.value is None or figure.leg == ACCOUNT:
+        return None
+    question = Question(reading, figure, world, evaluation, Decimal(0))
+    for swap in swaps_for(question):
+        value = try_value(swap.apply(world), figure)
+        if value is not None and abs(EXACT.subtract(figure.value, value)) <= abs(figure.value) * TIGHT:
+            return Part(swap.code, Decimal(0), f"{swap.why} gives {value:.10g}")
+    return None
 
 
 def quantum(value: Decimal) -> Decimal:

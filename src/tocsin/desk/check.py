@@ -14,7 +14,7 @@ import msgspec
 
 from tocsin.core.errors import ConfigError
 from tocsin.desk.answers import Answer, ask
-from tocsin.desk.attribution import attribute, quantum
+from tocsin.desk.attribution import attribute, find_hint, quantum
 from tocsin.desk.codes import Code, Part
 from tocsin.desk.question import Question
 from tocsin.desk.source_errors import SourceErrors
@@ -69,6 +69,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         reported, derived, own: The three columns; None where there is none. `own_none`: our rules say "no price".
         field: The payload's name of `reported`; `derived_field` the connector's.
         difference: reported - own, exactly; `parts` sum to it. relative: its size over |reported|.
+        hint: Where our rules cannot say: the mode under which they would give the reported figure.
         connector: derived - reported with its code, where they differ by more than a connector's rounding.
         reason: Why it is skipped, or in words why it failed.
         basis: Formula, parameters and date of `own`.
@@ -89,6 +90,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     tolerance: Decimal | None = None
     parts: tuple[Part, ...] = ()
     connector: Part | None = None
+    hint: Part | None = None
     reason: str = ""
     basis: str = ""
 
@@ -99,7 +101,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.parts:
             return max(self.parts, key=lambda part: abs(part.amount)).code
-        return self.connector.code if self.connector else None
+        found = self.hint or self.connector
+        return found.code if found else None
 
 
 @dataclass
@@ -215,9 +218,16 @@ def _part_of(reading: Reading, place: int) -> Reading:
     own = [msgspec.structs.replace(f, leg=0) for f in reading.reported if f.leg == place]
     derived = [msgspec.structs.replace(f, leg=0) for f in reading.derived if f.leg == place]
     prices = {0: reading.prices[place]} if place in reading.prices else {}
+    aside = {0: reading.set_aside[place]} if place in reading.set_aside else {}
     records = reading.records[place : place + 1] if len(reading.records) > 1 else reading.records
     return msgspec.structs.replace(
-        reading, portfolio=portfolio, reported=tuple(own), derived=tuple(derived), prices=prices, records=records
+        reading,
+        portfolio=portfolio,
+        reported=tuple(own),
+        derived=tuple(derived),
+        prices=prices,
+        set_aside=aside,
+        records=records,
     )
 
 
@@ -234,7 +244,13 @@ def _judge(reading: Reading, figure: Figure, answer: "Answer | str", errors: Sou
     try:
         own = own_value(answer.evaluation, figure, answer.world.portfolio)
     except Unknown as unknown:
-        return _skip(reading, figure, str(unknown))
+        row = _skip(reading, figure, str(unknown))
+        hint = find_hint(reading, figure, answer.world, answer.evaluation)
+        if hint is None:
+            return row
+        status = Status.FAILED if hint.code is Code.MODE_MISMATCH else row.status
+        reason = f"{unknown}; {hint.code}: {hint.why}"
+        return msgspec.structs.replace(row, status=status, hint=hint, reason=reason)
     row = _compare(reading, figure, own, answer)
     if row.status is not Status.FAILED or row.connector is not None:
         return row
@@ -255,7 +271,7 @@ def _is_given(reading: Reading, figure: Figure) -> bool:
     if figure.leg != ACCOUNT or figure.value is None:
         return False
     if figure.quantity == "equity":
-        return portfolio.equity == figure.value
+        return portfolio.equity == figure.value and not portfolio.balances
     return figure.quantity == "maintenance" and not portfolio.legs and portfolio.other_maintenance == figure.value
 
 
@@ -264,7 +280,7 @@ def _compare(reading: Reading, figure: Figure, own: Decimal | None, answer: "Ans
     basis = _basis(answer.evaluation, figure)
     row = msgspec.structs.replace(row, own=own, own_none=own is None, basis=basis, connector=_connector(row))
     if figure.value is None or own is None:
-        return _compare_none(row, figure, answer)
+        return _compare_none(reading, row, figure, answer)
     tolerance = _tolerance(figure, answer.world.portfolio)
     difference = EXACT.subtract(figure.value, own)
     size = abs(figure.value)
@@ -285,7 +301,7 @@ def _compare(reading: Reading, figure: Figure, own: Decimal | None, answer: "Ans
     )
 
 
-def _compare_none(row: Row, figure: Figure, answer: "Answer") -> Row:
+def _compare_none(reading: Reading, row: Row, figure: Figure, answer: "Answer") -> Row:
     """
     Judge a liquidation price where one side has none: agreement, or a miss without a difference in figures.
     """
@@ -299,8 +315,10 @@ def _compare_none(row: Row, figure: Figure, answer: "Answer") -> Row:
             return msgspec.structs.replace(row, status=_with_connector(True, row), reason=why)
         return msgspec.structs.replace(row, status=Status.FAILED, reason="the venue says there is no price")
     margin = answer.evaluation.legs[figure.leg]
-    why = margin.liquidation.reason if margin.liquidation else None
-    return msgspec.structs.replace(row, status=Status.FAILED, reason=f"our rules give no price: {why or 'no reason'}")
+    why = f"our rules give no price: {margin.liquidation.reason if margin.liquidation else 'no reason'}"
+    hint = find_hint(reading, figure, answer.world, answer.evaluation)
+    why = f"{why}; {hint.code}: {hint.why}" if hint else why
+    return msgspec.structs.replace(row, status=Status.FAILED, hint=hint, reason=why)
 
 
 def _with_connector(passed: bool, row: Row) -> Status:

@@ -16,7 +16,7 @@ import msgspec
 from tocsin.core.errors import TocsinError
 from tocsin.desk.codes import Code
 from tocsin.desk.question import IMPLIED, ONE, ZERO, Question
-from tocsin.desk.worlds import Adjust, Unknown, World
+from tocsin.desk.worlds import Adjust, Unknown, World, try_value
 from tocsin.venues.contract import NUMBERS, Evaluation, Mode, Portfolio
 from tocsin.venues.params import ParamSet, versions
 from tocsin.venues.reading import ACCOUNT, Figure
@@ -29,6 +29,10 @@ USUAL_FEES = tuple(
 
 ROUND_FEE, FEE_MAX = Decimal("0.00001"), Decimal("0.003")
 ROUND_RATE = Decimal("0.00005")
+_RATIO_NAMES = ("collateral_rate", "discount")
+"""What rulebooks call the share at which an asset counts, in `Portfolio.extra`."""
+
+_SECANT_STEPS = 8
 _RATIOS = tuple(Decimal(n) / 200 for n in range(201))
 _COLLATERAL_WORDS = ("collateral", "haircut", "discount", "ratio")
 _MARGINS = ("initial", "maintenance")
@@ -78,8 +82,6 @@ def _prices(question: Question) -> Iterator[Swap]:
 
 
 def _tier_versions(question: Question) -> Iterator[Swap]:
-    if question.figure.quantity not in (*_MARGINS, "liquidation", "ratio", "equity", "available"):
-        return
     yield from _versions(question, collateral=False)
     for place in question.places:
         leg = question.leg(place)
@@ -88,7 +90,9 @@ def _tier_versions(question: Question) -> Iterator[Swap]:
             yield _leg_swap(Code.TIER_VERSION, why, place, maintenance_rate=None, deduction=None)
         held = _rate_at_mark(question, place)
         for rate, deduction, tier in _brackets(question, place):
-            if held is None or (rate, deduction) != held:
+            margin = question.evaluation.legs[place] if place < len(question.evaluation.legs) else None
+            fits = margin is None or NUMBERS.multiply(margin.notional, rate) > deduction
+            if fits and (rate, deduction) != held:
                 why = f"{leg.symbol}: rate {_short(rate)} less {_short(deduction)} of bracket {tier}"
                 yield _leg_swap(Code.TIER_VERSION, why, place, maintenance_rate=rate, deduction=deduction)
 
@@ -109,28 +113,38 @@ def _versions(question: Question, *, collateral: bool) -> Iterator[Swap]:
 
 
 def _fees(question: Question) -> Iterator[Swap]:
-    if question.figure.quantity not in (*_MARGINS, "liquidation", "ratio"):
+    kind = kind_of(question.figure)
+    if kind == "other":
         return
     for place in question.places:
         leg = question.leg(place)
         margin = question.evaluation.legs[place] if place < len(question.evaluation.legs) else None
-        has_fee = margin is not None and bool(margin.fees)
-        if has_fee:
+        if margin is not None and margin.fees:
             yield _leg_swap(Code.FEE_IN_MM, f"{leg.symbol}: no closing fee", place, fee_rate=ZERO)
-            if question.figure.quantity == "maintenance":
-                yield Swap(Code.FEE_IN_MM, f"{leg.symbol}: no closing fee", _adjusted(_less_fees))
+            if kind == "maintenance":
+                yield Swap(Code.FEE_IN_MM, f"{leg.symbol}: no closing fee", _adjusted(_plus(-margin.fees)))
         for fee in USUAL_FEES:
             if fee != leg.fee_rate:
                 yield _leg_swap(Code.FEE_IN_MM, f"{leg.symbol}: closing fee of {_percent(fee)}", place, fee_rate=fee)
-        if question.figure.quantity not in _MARGINS or question.figure.leg == ACCOUNT or margin is None:
-            continue
-        if not has_fee:
-            for fee in USUAL_FEES:
-                amount = NUMBERS.multiply(fee, margin.notional)
-                why = f"{leg.symbol}: a closing fee of {_percent(fee)} added"
-                yield Swap(Code.FEE_IN_MM, why, _adjusted(_plus(amount)))
-        elif margin.notional:
+        if margin is not None and margin.fees and margin.notional and question.figure.leg == place:
             yield from _round_fee(question, place)
+    if kind in _MARGINS:
+        yield from _added_fees(question)
+
+
+def _added_fees(question: Question) -> Iterator[Swap]:
+    """
+    Return the swaps that add a closing fee to a margin whose rule has none: of each leg, and of all together.
+    """
+    margins = [question.evaluation.legs[p] for p in question.places if p < len(question.evaluation.legs)]
+    free = [margin for margin in margins if not margin.fees]
+    groups = [[margin] for margin in free] + ([free] if len(free) > 1 else [])
+    for group in groups:
+        worth = sum((margin.notional for margin in group), ZERO)
+        name = group[0].symbol if len(group) == 1 else "all positions"
+        for fee in USUAL_FEES:
+            why = f"{name}: a closing fee of {_percent(fee)} added"
+            yield Swap(Code.FEE_IN_MM, why, _adjusted(_plus(NUMBERS.multiply(fee, worth))))
 
 
 def _round_fee(question: Question, place: int) -> Iterator[Swap]:
@@ -158,6 +172,9 @@ def _tier_at_liq(question: Question) -> Iterator[Swap]:
 
 
 def _modes(question: Question) -> Iterator[Swap]:
+    """
+    Return the account under the venue's other rulebooks and margin modes.
+    """
     portfolio, book = question.world.portfolio, question.world.book
     for other in rulebooks_of(book.venue):
         for mode in other.modes:
@@ -165,6 +182,10 @@ def _modes(question: Question) -> Iterator[Swap]:
                 continue
             why = f"{book.name} <- {other.name}, {mode}"
             yield Swap(Code.MODE_MISMATCH, why, partial(_in_mode, mode=mode, question=question, book=other))
+    for place, money in question.reading.set_aside.items():
+        why = f"{portfolio.legs[place].symbol}: isolated with {_short(money)}"
+        changes = {"mode": Mode.ISOLATED, "isolated_collateral": money}
+        yield _leg_swap(Code.MODE_MISMATCH, why, place, **changes)
     for place, leg in enumerate(portfolio.legs):
         if leg.hedge_side:
             yield _leg_swap(Code.MODE_MISMATCH, f"{leg.symbol}: one-way instead of hedged", place, hedge_side="")
@@ -179,7 +200,7 @@ def _in_mode(world: World, *, mode: Mode, question: Question, book: Rulebook) ->
     for place, leg in enumerate(legs):
         money = leg.isolated_collateral
         if mode is Mode.ISOLATED and money is None:
-            money = question.said(place, "isolated_collateral")
+            money = question.reading.set_aside.get(place)
             if money is None and len(legs) == 1 and question.evaluation.equity is not None:
                 profit = question.evaluation.legs[0].unrealised if question.evaluation.legs else None
                 money = NUMBERS.subtract(question.evaluation.equity, profit or ZERO)
@@ -207,12 +228,14 @@ def _haircuts(question: Question) -> Iterator[Swap]:
 
 
 def _counted_at(world: World, *, asset: str, ratio: Decimal) -> World:
-    return world.with_extra(f"collateral_ratio:{asset}", ratio)
+    for name in _RATIO_NAMES:
+        world = world.with_extra(f"{name}:{asset}", ratio)
+    return world
 
 
 def _no_haircuts(world: World) -> World:
     for balance in world.portfolio.balances:
-        world = world.with_extra(f"collateral_ratio:{balance.asset}", ONE)
+        world = _counted_at(world, asset=balance.asset, ratio=ONE)
     return world
 
 
@@ -241,19 +264,66 @@ def _orders(question: Question) -> Iterator[Swap]:
 
 def _implied_rates(question: Question) -> Iterator[Swap]:
     """
-    Return the rate that a reported maintenance margin implies, if it is a round one: brackets that are not shipped.
+    Return the rates that a reported figure implies, if they are round ones: brackets that are not shipped.
     """
-    place = question.figure.leg
-    if question.figure.quantity != "maintenance" or place == ACCOUNT or place >= len(question.evaluation.legs):
-        return
-    margin = question.evaluation.legs[place]
-    if not margin.notional:
-        return
-    rate = NUMBERS.divide(NUMBERS.subtract(question.reported, margin.fees), margin.notional)
-    near = _to_step(rate, ROUND_RATE)
-    if 0 < near < 1 and abs(rate - near) <= near / 10**5:
-        why = f"{margin.symbol}: a rate of {_percent(near)}, which no shipped version has"
-        yield _leg_swap(Code.TIER_VERSION, why, place, maintenance_rate=near, deduction=None)
+    kind = kind_of(question.figure)
+    for place in question.places:
+        if place >= len(question.evaluation.legs):
+            continue
+        margin = question.evaluation.legs[place]
+        if not margin.notional or margin.maintenance is None:
+            continue
+        rate: Decimal | None = None
+        if kind == "maintenance":
+            charged = NUMBERS.subtract(NUMBERS.add(margin.maintenance, question.difference), margin.fees)
+            rate = NUMBERS.divide(charged, margin.notional)
+        elif kind == "liquidation":
+            rate = _solve_rate(question, place)
+        if rate is None or not 0 < rate < 1:
+            continue
+        near = _to_step(rate, ROUND_RATE)
+        if near > 0 and abs(rate - near) <= near / 10**4:
+            why = f"{margin.symbol}: a rate of {_percent(near)}, which is no shipped bracket's at this size"
+            yield _leg_swap(Code.TIER_VERSION, why, place, maintenance_rate=near, deduction=None)
+
+
+def _solve_rate(question: Question, place: int) -> Decimal | None:
+    """
+    Return the rate at which a leg's liquidation price would be the reported one, by the secant rule; None if none.
+    """
+
+    def gap(rate: Decimal) -> Decimal | None:
+        world = question.world.with_leg(place, maintenance_rate=rate, deduction=None)
+        value = try_value(world, question.figure)
+        return None if value is None else NUMBERS.subtract(value, question.reported)
+
+    rates = [Decimal("0.01"), Decimal("0.02")]
+    gaps = [gap(rate) for rate in rates]
+    for _ in range(_SECANT_STEPS):
+        before, now = gaps[-2:]
+        if before is None or now is None or before == now:
+            return None
+        slope = NUMBERS.divide(NUMBERS.subtract(now, before), NUMBERS.subtract(rates[-1], rates[-2]))
+        step = NUMBERS.divide(now, slope)
+        rates.append(NUMBERS.subtract(rates[-1], step))
+        if not 0 < rates[-1] < 1 or abs(step) < Decimal("1e-9"):
+            break
+        gaps.append(gap(rates[-1]))
+    return rates[-1]
+
+
+def kind_of(figure: Figure) -> str:
+    """
+    Return what a figure is in the words of margins, by its name: initial, maintenance, liquidation, ratio or other.
+    """
+    name = figure.quantity.lower()
+    if name in ("initial", "maintenance", "liquidation", "ratio"):
+        return name
+    if "ratio" in name or "rate" in name:
+        return "ratio"
+    if "maint" in name or "mm" in name:
+        return "maintenance"
+    return "initial" if "initial" in name or "im " in name else "other"
 
 
 def _rate_at_mark(question: Question, place: int) -> tuple[Decimal, Decimal] | None:
@@ -317,10 +387,6 @@ def _adjusted(adjust: Adjust) -> Callable[[World], World]:
 
 def _plus(amount: Decimal) -> Adjust:
     return lambda figure, evaluation, value: NUMBERS.add(value, amount)  # noqa: ARG005
-
-
-def _less_fees(figure: Figure, evaluation: Evaluation, value: Decimal) -> Decimal:
-    return NUMBERS.subtract(value, evaluation.legs[figure.leg].fees) if figure.leg != ACCOUNT else value
 
 
 def _less_orders(figure: Figure, evaluation: Evaluation, value: Decimal) -> Decimal:

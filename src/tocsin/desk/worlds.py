@@ -9,7 +9,7 @@ from decimal import Context, Decimal
 import msgspec
 
 from tocsin.core.errors import TocsinError
-from tocsin.venues.contract import NUMBERS, Evaluation, Leg, LegMargin, MissingInput, NoPrice, Portfolio
+from tocsin.venues.contract import NUMBERS, Evaluation, Leg, LegMargin, MissingInput, Mode, NoPrice, Portfolio
 from tocsin.venues.params import Params
 from tocsin.venues.reading import ACCOUNT, Figure
 from tocsin.venues.registry import Rulebook
@@ -106,6 +106,9 @@ def own_value(evaluation: Evaluation, figure: Figure, portfolio: Portfolio) -> D
             # The price as the venue publishes it, where that is not the crossing itself (OKX: one step nearer).
             return evaluation.signed.get(f"liqPx:{leg.symbol}", _liquidation(margin))
         case "initial":
+            # What Hyperliquid calls marginUsed is initial margin of a cross position, equity of an isolated one.
+            if leg.mode is Mode.ISOLATED and f"{figure.field}:{leg.symbol}" in evaluation.signed:
+                return evaluation.signed[f"{figure.field}:{leg.symbol}"]
             return _known(margin.initial, "initial margin by position")
         case "maintenance":
             return _known(margin.maintenance, "maintenance margin by position")

@@ -69,6 +69,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         moments: Time stamps by the place that carries them, as written; they should be one moment.
         label: Where it comes from, for people ("file.json, record 3 (by-snx-25x)").
         notes: Things the reader assumed or saw.
+        set_aside: Per leg of a cross position, money that the payload shows as its own all the same, without
+            unrealised profit: evidence that the mode is not what it says.
         records: Names of the records it was read from, () for a payload.
     """
 
@@ -80,6 +82,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     moments: Mapping[str, str] = {}
     label: str = ""
     notes: tuple[str, ...] = ()
+    set_aside: Mapping[int, Decimal] = {}
     records: tuple[str, ...] = ()
     raw: Any = None
 
@@ -274,6 +277,7 @@ class Draft:
     prices: dict[int, dict[str, Decimal]] = field(default_factory=dict[int, dict[str, Decimal]])
     moments: dict[str, str] = field(default_factory=dict[str, str])
     notes: list[str] = field(default_factory=list[str])
+    set_aside: dict[int, Decimal] = field(default_factory=dict[int, Decimal])
     records: list[str] = field(default_factory=list[str])
     raw: Any = None
     connector: "Fields | None" = None
@@ -367,6 +371,7 @@ class Draft:
             moments=dict(self.moments),
             label=self.label,
             notes=tuple(self.notes),
+            set_aside=dict(self.set_aside),
             records=tuple(self.records),
             raw=self.raw,
         )

@@ -35,6 +35,7 @@ def _row(row: Row) -> dict[str, Any]:
         "code": None if row.code is None else str(row.code),
         "parts": [_part(part) for part in row.parts],
         "connector": None if row.connector is None else _part(row.connector),
+        "hint": None if row.hint is None else _part(row.hint),
         "reason": row.reason,
     }
 

@@ -105,6 +105,7 @@ def _describe(row: Row) -> str:
     if row.parts:
         lines += [_describe_part(part) for part in row.parts]
     elif row.reason:
+        # Among it a hint, where our rules cannot say.
         lines.append(_wrap(row.reason, "    "))
     if row.connector is not None:
         lines.append(_describe_part(row.connector))

@@ -49,10 +49,13 @@ def read_position(element: Fields, draft: Draft) -> None:
     draft.time = max(draft.time, element.optional_text("updateTime"))
     draft.report(place, "initial", element.optional("initialMargin"), "initialMargin")
     draft.report(place, "maintenance", element.optional("maintMargin"), "maintMargin")
+    draft.report(place, "orders", element.optional("openOrderInitialMargin"), "openOrderInitialMargin")
     draft.report(place, "unrealised", profit, element.first("unRealizedProfit", "unrealizedProfit"))
     for name in ("notional", "notionalValue"):
         value = element.optional(name)
         draft.report(place, "notional", None if value is None else abs(value), name)
+    if not isolated and (held := _isolated_wallet(element, profit)):
+        draft.set_aside[place] = held
     if isolated:
         draft.report(place, "isolated_collateral", element.optional("isolatedWallet"), "isolatedWallet")
     draft.report_price(place, element, "liquidationPrice")

@@ -74,7 +74,7 @@ def read_wallet(element: Fields, draft: Draft) -> None:
     """
     Read a unified account's wallet: its coins, and what the venue says of the whole.
     """
-    total, worth = element.number("totalEquity"), ZERO
+    total, worth, orders = element.number("totalEquity"), ZERO, ZERO
     draft.equity = element.optional("totalMarginBalance")
     for coin in element.each("coin"):
         equity, value = coin.optional("equity") or ZERO, coin.optional("usdValue") or ZERO
@@ -84,11 +84,15 @@ def read_wallet(element: Fields, draft: Draft) -> None:
         if amount or borrowed:
             price = NUMBERS.divide(value, equity) if equity and value and (value > 0) == (equity > 0) else None
             draft.add_balance(Balance(asset=coin.text("coin"), amount=amount, price=price, borrowed=borrowed))
+        held = coin.optional("totalOrderIM")
+        if held and equity:
+            orders += NUMBERS.multiply(held, NUMBERS.divide(value, equity))
     if abs(worth - total) > abs(total) / 200:
         draft.notes.append("the coins listed do not add up to totalEquity: the published margin balance stands in")
         draft.balances.clear()
     if draft.balances:
         draft.report(ACCOUNT, "equity", draft.equity, "totalMarginBalance", "USD")
+    draft.report(ACCOUNT, "orders", orders or None, "totalOrderIM", "USD")
     draft.report(ACCOUNT, "initial", element.optional("totalInitialMargin"), "totalInitialMargin", "USD")
     draft.report(ACCOUNT, "maintenance", element.optional("totalMaintenanceMargin"), "totalMaintenanceMargin", "USD")
     draft.report(ACCOUNT, "ratio", element.optional("accountMMRate"), "accountMMRate")

@@ -39,6 +39,7 @@ def read_position(element: Fields, draft: Draft) -> None:
     place = draft.add_leg(leg, element.optional_text("creation_timestamp"))
     draft.report(place, "initial", element.optional("initial_margin"), "initial_margin")
     draft.report(place, "maintenance", element.optional("maintenance_margin"), "maintenance_margin")
+    draft.report(place, "orders", element.optional("open_orders_margin"), "open_orders_margin")
     if leg.product is not Product.OPTION_INVERSE:
         draft.report_price(place, element, "estimated_liquidation_price")
     for field in ("mark_price", "index_price", "settlement_price", "average_price"):

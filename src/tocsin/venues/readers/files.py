@@ -10,9 +10,13 @@ from typing import Any, NamedTuple
 
 from tocsin.venues.params import suggest
 from tocsin.venues.readers import MODULES, finish_of, readers_of
+from tocsin.venues.readers.names import moment
 from tocsin.venues.reading import Draft, Fields, PayloadError, Reader, Reading, show
 
 BYTES_MAX = 256 * 1024 * 1024
+
+_TIMES = ("time", "requestTime", "usOut", "ts", "timestamp", "serverTime")
+"""Fields of an envelope that tell when the venue answered."""
 
 
 class Skip(NamedTuple):
@@ -117,11 +121,27 @@ def read_payloads(
     draft = Draft(venue=venues[0], label=label, raw=payloads[0] if len(payloads) == 1 else list(payloads))
     if before is not None:
         before(draft)
+    for n, payload in enumerate(payloads):
+        _note_time(payload, draft, f"payload {n}")
     for reader, elements, where in sorted(matched, key=lambda m: m[0].holds != "account"):
         for n, element in enumerate(elements):
             reader.read(Fields(element, f"{where}[{n}]" if len(elements) > 1 else where), draft)
     finish_of(draft.venue, matched[0][0])(draft)
     return draft.reading()
+
+
+def _note_time(payload: Any, draft: Draft, name: str) -> None:
+    """
+    Note when the venue answered, if the payload's envelope says it.
+    """
+    if not isinstance(payload, dict):
+        return
+    fields: dict[str, Any] = payload  # pyright: ignore[reportUnknownVariableType]
+    for key in _TIMES:
+        value = fields.get(key)
+        if isinstance(value, (str, Decimal)) and moment(str(value)) is not None:
+            draft.moments[name] = str(value)
+            return
 
 
 def find_reader(element: Any, venue: str = "") -> Reader | None:

@@ -72,7 +72,7 @@ def read_position(element: Fields, draft: Draft) -> int:
     terms = element.inner("leverage")
     mode: Mode = terms.choice("type", MODES)
     collateral = None
-    if mode is Mode.ISOLATED and entry is not None and terms.has("rawUsd"):
+    if entry is not None and terms.has("rawUsd"):
         collateral = NUMBERS.add(terms.number("rawUsd"), NUMBERS.multiply(size, entry))
     highest = element.optional_positive("maxLeverage")
     leg = Leg(
@@ -85,10 +85,12 @@ def read_position(element: Fields, draft: Draft) -> int:
         mark=mark,
         leverage=terms.optional_positive("value"),
         mode=mode,
-        isolated_collateral=collateral,
+        isolated_collateral=collateral if mode is Mode.ISOLATED else None,
         initial_rate=None if highest is None else NUMBERS.divide(ONE, highest),
     )
     place = draft.add_leg(leg)
+    if collateral is not None and mode is not Mode.ISOLATED:
+        draft.set_aside[place] = collateral
     used = "initial" if mode is Mode.CROSS else f"marginUsed:{coin}"
     draft.report(place, used, element.optional("marginUsed"), "marginUsed")
     draft.report(place, "unrealised", element.optional("unrealizedPnl"), "unrealizedPnl")

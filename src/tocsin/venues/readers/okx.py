@@ -63,6 +63,8 @@ def read_position(element: Fields, draft: Draft) -> None:
         option=_option(parts) if option else None,
     )
     place = draft.add_leg(leg, element.optional_text("uTime"))
+    if mode is not Mode.ISOLATED and (held := element.optional("margin")):
+        draft.set_aside[place] = held
     draft.time = draft.time or element.optional_text("uTime")
     _report(element, draft, place)
     draft.see_price(place, "markPx", mark)

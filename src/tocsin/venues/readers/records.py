@@ -225,9 +225,10 @@ def _read_by(reader: Reader, record: Fields, draft: Draft) -> bool:
     draft.reported += [msgspec.structs.replace(f, leg=place if f.leg == 0 else f.leg) for f in one.reported]
     for name, value in one.prices.get(0, {}).items():
         draft.see_price(place, name, value)
-    draft.extra.update(one.extra)
     draft.notes += one.notes
     draft.extra.update(one.extra)
+    if 0 in one.set_aside:
+        draft.set_aside[place] = one.set_aside[0]
     draft.rules, draft.mode = draft.rules or one.rules, one.mode
     _derive(record, draft, place)
     return True
