@@ -316,12 +316,23 @@ def test_the_whole_position_pays_its_tier_and_families_are_added_up():
     assert at[1001].maintenance == 1001 * 1000 * D("0.005")
     assert at[20_000].rate == D("0.0075")
     assert at[50_000].rate == D("0.0175")
-    future = msgspec.structs.replace(small, symbol="BTC-USDT-301227", size=D(-4001))
-    found = CROSS.run(Portfolio(venue="okx", legs=(small, future), equity=D(10**9)))
+    other = msgspec.structs.replace(small, size=D(-4001), hedge_side="short")
+    small = msgspec.structs.replace(small, hedge_side="long")
+    found = CROSS.run(Portfolio(venue="okx", legs=(small, other), equity=D(10**9)))
     assert {leg.rate for leg in found.legs} == {D("0.0075")}
-    alone = msgspec.structs.replace(future, mode=Mode.ISOLATED, isolated_collateral=D(10**7))
+    alone = msgspec.structs.replace(other, mode=Mode.ISOLATED, isolated_collateral=D(10**7))
     found = CROSS.run(Portfolio(venue="okx", legs=(small, alone), equity=D(10**9)))
     assert [leg.rate for leg in found.legs] == [D("0.004"), D("0.005")]
+    # Dated futures have tiers of their own, all expiries together.
+    near_leg = msgspec.structs.replace(small, symbol="BTC-USD_UM-301227", hedge_side="", size=D(3000))
+    far_leg = msgspec.structs.replace(near_leg, symbol="BTC-USD_UM-310328")
+    one = CROSS.run(Portfolio(venue="okx", legs=(near_leg,), equity=D(10**9)))
+    assert one.legs[0].rate == D("0.02")
+    with pytest.raises(VenueRefusal, match="6000 contracts of BTC-USD_UM futures"):
+        CROSS.run(Portfolio(venue="okx", legs=(near_leg, far_leg), equity=D(10**9)))
+    dated = msgspec.structs.replace(near_leg, symbol="BTC-USDT-301227")
+    with pytest.raises(MissingInput, match="no tiers of BTC-USDT futures"):
+        CROSS.run(Portfolio(venue="okx", legs=(dated,), equity=D(10**9)))
 
 
 def test_shipped_tiers():

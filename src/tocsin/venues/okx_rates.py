@@ -1,8 +1,8 @@
 """
 OKX's rates: position tiers (the whole position pays its tier's rate), closing fees, option factors, price steps.
 
-Tiers are counted in contracts of an instrument family: perpetual and futures of one underlying and settlement currency
-are added up in cross mode. Sources and dates are in the parameter files.
+Tiers are counted in contracts of an instrument family, perpetuals and dated futures each for themselves: in cross mode
+all expiries of a family's futures are added up. Sources and dates are in the parameter files.
 """
 
 from collections.abc import Iterable
@@ -44,7 +44,7 @@ class Rates:
         self._sizes: dict[str, Decimal] = {}
         for leg in legs:
             if leg.mode is not Mode.ISOLATED and leg.product in (Product.LINEAR, Product.INVERSE):
-                name = family_of(leg.symbol)
+                name = tier_group(leg.symbol)
                 self._sizes[name] = self._sizes.get(name, ZERO) + abs(leg.size)
 
     def table(self, leg: Leg) -> tuple[TierTable, Decimal, str]:
@@ -55,7 +55,7 @@ class Rates:
             MissingInput: The family's tiers are not shipped and the leg states no rate.
             VenueRefusal: The position is beyond the tiers that are shipped.
         """
-        name = family_of(leg.symbol)
+        name = tier_group(leg.symbol)
         size = abs(leg.size) if leg.mode is Mode.ISOLATED else self._sizes.get(name, abs(leg.size))
         if leg.maintenance_rate is not None:
             _check_rate(leg)
@@ -122,6 +122,13 @@ def family_of(symbol: str) -> str:
     Return the instrument family: the first two parts of the name ("BTC-USDT-SWAP" is of BTC-USDT).
     """
     return "-".join(symbol.split("-")[:2])
+
+
+def tier_group(symbol: str) -> str:
+    """
+    Return the name of a contract's tiers: its family, with "futures" for dated ones, which have tiers of their own.
+    """
+    return family_of(symbol) if is_perpetual(symbol) else f"{family_of(symbol)} futures"
 
 
 def is_perpetual(symbol: str) -> bool:
