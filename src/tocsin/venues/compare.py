@@ -2,6 +2,7 @@
 One position under every rulebook: what each asks, where each liquidates, and at which sizes their order changes.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal, localcontext
 from enum import StrEnum
@@ -29,6 +30,8 @@ from tocsin.venues.question import Question, build_portfolio, value_unit
 from tocsin.venues.registry import Rulebook
 
 ZERO = Decimal(0)
+CLOSING = re.compile("liquidat|auction|clos|cut")
+"""Words of a health threshold at which a venue takes positions away; the mildest such threshold counts."""
 REACH = 10
 """How many times the price of now the search for the liquidation price of several legs reaches."""
 
@@ -378,7 +381,7 @@ def gap_to_liquidation(evaluation: Evaluation) -> Decimal:
     if equity is None or maintenance is None:
         raise VenueRefusal("equity or maintenance of the account is not given")
     with localcontext(NUMBERS):
-        limits = [t for t in health.thresholds if "liquidat" in t.effect or "auction" in t.effect] if health else []
+        limits = [t for t in health.thresholds if CLOSING.search(t.effect)] if health else []
         if health is None or health.value is None or not limits or equity <= 0:
             return equity - maintenance
         limit = limits[0]
