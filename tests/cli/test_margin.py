@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tocsin.cli import main
 
@@ -131,6 +133,53 @@ def test_broken_files_get_one_message(
     err = capsys.readouterr().err
     assert message in err
     assert "Traceback" not in err and err.startswith("tocsin: ")
+
+
+def walk(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the path of every value inside a document."""
+    if isinstance(value, dict):
+        return [(*path, k) for k in value] + [p for k, v in value.items() for p in walk(v, (*path, k))]
+    if isinstance(value, list):
+        return [(*path, n) for n in range(len(value))] + [p for n, v in enumerate(value) for p in walk(v, (*path, n))]
+    return []
+
+
+FULL = json.loads(json.dumps(ACCOUNT)) | {"venue": "binance", "mode": "cross", "time": "2026-10-01", "extra": {"x": 1}}
+FULL["legs"][0] |= {"hedge_side": "long", "order_buy": 1, "order_price": 9, "settle": "USDT", "product": "linear"}
+FULL["legs"][1] |= {"mode": "isolated", "isolated_collateral": 10000, "maintenance_rate": 0.01, "deduction": 3}
+FULL["balances"][0] |= {"price": 1, "borrowed": 0}
+odd = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from(["", "x", "NaN", "1e999", "-1", "1e-30", "0x10", "١", "\u0000", "inf", "portfolio", "inverse"]),
+    st.sampled_from([0, -1, 1e-300, 1e300, 10**40, -0.0, 123456789012345678901234567890]),
+    st.sampled_from([[], {}, [[]], {"a": 1}, [1]]),
+)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    path=st.sampled_from(walk(FULL)), value=odd, drop=st.booleans(), rules=st.sampled_from(["", "tocsin", "binance-pm"])
+)
+def test_a_damaged_document_gets_one_message_or_an_answer(
+    path: tuple[Any, ...], value: Any, drop: bool, rules: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = json.loads(json.dumps(FULL))
+    place = document
+    for step in path[:-1]:
+        place = place[step]
+    if drop:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    file = tmp_path / "damaged.json"
+    file.write_text(json.dumps(document))
+    code = main(["margin", str(file), *(["--rules", rules] if rules else [])])
+    captured = capsys.readouterr()
+    assert code in (0, 1, 2, 3), captured.err
+    if code >= 2:
+        assert captured.err.startswith("tocsin: ")
+        assert captured.out == ""
 
 
 GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "margin.md"

@@ -35,7 +35,8 @@ def margin(
     Recompute an account's margin by a venue's rules: equity, requirements, liquidation price or why there is none.
 
     Prints also the distance in percent and in daily moves, T* (how long until maintenance is reached with 0.1 %
-    probability), and the cheapest cure. Reads no network. Exit code 1 if the account is below maintenance.
+    probability), and the cheapest cure. Reads no network. Exit code 1 if one rulebook was
+    asked and the account is at or below its maintenance.
 
     Parameters
     ----------
@@ -211,14 +212,19 @@ def _print_json(judged: "list[tuple[str, list[Judged]]]", what_if: tuple[str, ..
 
 
 def _exit_code(judged: "list[tuple[str, list[Judged]]]") -> int:
+    """
+    Return 1 if an account is at or below maintenance; asked of several rulebooks, an answer is no finding.
+    """
     from tocsin.venues.contract import NoPrice
 
     answers = [a for _, group in judged for a in group if a.assessment is not None]
     if not answers:
         return Exit.DATA
-    for answer in answers:
-        assert answer.assessment is not None, "filtered above"
-        evaluation = answer.assessment.evaluation
-        if any(m.liquidation and m.liquidation.reason is NoPrice.ALREADY_BELOW for m in evaluation.legs):
+    for _, group in judged:
+        found = group[0].assessment
+        if len(group) > 1 or found is None:
+            continue
+        below = any(m.liquidation and m.liquidation.reason is NoPrice.ALREADY_BELOW for m in found.evaluation.legs)
+        if below or any(cure.level == "maintenance" for cure in found.cures):
             return Exit.FINDING
     return Exit.OK
