@@ -340,6 +340,9 @@ def test_shipped_tiers():
     rows = families["BTC-USDT"]["rows"]
     assert len(rows) == 99
     assert rows[-1] == [D(1_940_000), D("0.4875"), D("0.5")]
+    rows = families["ETH-USDT"]["rows"]
+    assert (len(rows), rows[3]) == (99, [D(50_000), D("0.0125"), D("0.025")])
+    assert (rows[41], rows[-1][2]) == ([D(1_000_000), D("0.2025"), D("0.215")], D("0.5"))
     with pytest.raises(VenueRefusal, match="last tier ends"):
         CROSS.run(Portfolio(venue="okx", legs=(perp("BTC", 2_000_000, "0.01", 1, 1, 1),), equity=D(1)))
     old = load("okx", "tiers", "2022-02-11").get("families", "BTC-USDT", "rows")
