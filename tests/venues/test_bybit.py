@@ -137,6 +137,19 @@ def test_brackets_agree_with_the_captures() -> None:
         if "deduction" in rows[0]:
             assert [t.deduction for t in table.tiers] == [r["deduction"] for r in rows]
     assert versions("bybit", "tiers")[0].get("tables", "BTCUSDT", "kind") == "cliff"
+    for symbol, last in (("BTCUSDT", "226382000"), ("LTCUSDT", "2670780")):
+        newest = next(v for v in reversed(versions("bybit", "tiers")) if symbol in v.get("tables"))
+        table, complete = read_table(newest, symbol)
+        assert complete and table.tiers[-1].cap is None and table.tiers[-1].deduction == D(last)
+
+
+def test_a_capture_that_knows_the_symbol_answers() -> None:
+    big = msgspec.structs.replace(perp(1500), symbol="BTCUSDT", settle="USDT", leverage=D(4))
+    (margin,) = CROSS.run(account(big)).legs
+    assert margin.tier == 29 and margin.basis is not None and margin.basis.params_date == "2026-02-26"
+    assert margin.maintenance == 150000000 * D("0.12") - 9382000 + margin.fees
+    with pytest.raises(MissingInput, match="leverage is missing"):
+        CROSS.run(account(msgspec.structs.replace(big, size=D(2000), leverage=None)))
 
 
 @pytest.mark.parametrize("size", [D(2), D(-2)])
@@ -173,7 +186,7 @@ def test_isolated_linear_liquidation_is_the_published_formula(
     assert plain.initial is not None
     held = msgspec.structs.replace(leg, isolated_collateral=plain.initial + extra)
     found = solved(ALONE.run(account(held)))
-    table, _ = read_table(load("bybit", "tiers"), "BTCPERP")
+    table, _ = read_table(load("bybit", "tiers", "2025-12-29"), "BTCPERP")
     tier = table.find(size * 100000)
     wanted = 100000 * (1 - side * D(1) / leverage + side * tier.rate) - side * (extra + tier.deduction) / size
     assert found.price == pytest.approx(wanted, rel=D("1e-9"))

@@ -50,8 +50,8 @@ def read_table(source: ParamSet, symbol: str) -> tuple[TierTable, bool]:
     Return one symbol's brackets and whether the capture has them all; deductions follow from floors and rates.
     """
     body: dict[str, Any] = source.get("tables", symbol)
-    rows: list[list[Decimal]] = body["rows"]
-    caps = [*(row[0] for row in rows[1:]), body["cap"]]
+    rows: list[tuple[Decimal, Decimal, Decimal | None]] = body["rows"]
+    caps: list[Decimal | None] = [*(row[0] for row in rows[1:]), body["cap"]]
     tiers = [
         Tier(number=i, floor=floor, cap=cap, rate=rate, max_leverage=leverage)
         for i, ((floor, rate, leverage), cap) in enumerate(zip(rows, caps, strict=True), 1)
