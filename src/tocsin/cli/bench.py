@@ -9,37 +9,51 @@ from tocsin.cli.output import Exit, UsageError, print_json, print_table
 from tocsin.cli.progress import show_wait
 
 
-def bench(name: Literal["journal"], /, *, directory: Path | None = None, json: bool = False) -> int:
+def bench(name: Literal["journal", "margin"], /, *, directory: Path | None = None, json: bool = False) -> int:
     """
     Measure a part of Tocsin beside its peers and the machine's limit, in one interleaved run.
 
     `journal`: events per second at batches of 1, 10, 100 and 1000, beside SQLite (WAL, synchronous=FULL)
-    and a bare write-and-fdatasync loop. Exit code 1 if a ratio is below its floor.
+    and a bare write-and-fdatasync loop. `margin`: accounts per second of one captured payload a venue, recomputed and
+    explained, beside ccxt's parsing of it. Exit code 1 if a ratio is below its floor.
 
     Parameters
     ----------
     name
         What to measure.
     directory
-        A folder on the disk to measure; the present one if not given. What is written there is removed.
+        `journal`: a folder on the disk to measure; the present one if not given. What is written there is removed.
     json
         Print one object with a list `results` of {metric, value, unit, peer, ratio, floor}.
     """
-    from tocsin.journal.bench import run_bench_journal
-
-    if directory is not None and not directory.is_dir():
-        raise UsageError(f"--directory must be an existing folder, was {directory}")
-    with show_wait("measuring, about 20 seconds"):
-        results: list[dict[str, Any]] = run_bench_journal(directory=str(directory) if directory else None)
+    results: list[dict[str, Any]] = _measure_margin() if name == "margin" else _measure_journal(directory)
     below = [r for r in results if _is_below_floor(r)]
     if json:
         print_json({"bench": name, "results": results})
     else:
         print_table(f"bench {name}", _COLUMNS, [_format_row(r) for r in results])
+        if name == "margin" and all(r["peer"] is None for r in results):
+            print("ccxt is not installed: own figures alone; pip install 'tocsin[bench]' adds the comparison")
         for result in below:
             ratio, floor = _ratio(result["ratio"]), _ratio(result["floor"])
             print(f"below its floor: {result['metric']}, {ratio} < {floor}")
     return Exit.FINDING if below else Exit.OK
+
+
+def _measure_journal(directory: Path | None) -> list[dict[str, Any]]:
+    from tocsin.journal.bench import run_bench_journal
+
+    if directory is not None and not directory.is_dir():
+        raise UsageError(f"--directory must be an existing folder, was {directory}")
+    with show_wait("measuring, about 20 seconds"):
+        return run_bench_journal(directory=str(directory) if directory else None)
+
+
+def _measure_margin() -> list[dict[str, Any]]:
+    from tocsin.desk.bench import run_bench_margin
+
+    with show_wait("measuring, about 15 seconds"):
+        return run_bench_margin()
 
 
 _COLUMNS = (

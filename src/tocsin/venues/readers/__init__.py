@@ -21,17 +21,34 @@ MODULES: dict[str, str] = {
     "dydx": "tocsin.venues.readers.dydx",
     "hyperliquid": "tocsin.venues.readers.hyperliquid",
     "okx": "tocsin.venues.readers.okx",
-    "small": "tocsin.venues.readers.small",
+    "backpack": "tocsin.venues.readers.small",
+    "bingx": "tocsin.venues.readers.small",
+    "bitget": "tocsin.venues.readers.small",
+    "bydfi": "tocsin.venues.readers.small",
+    "digifinex": "tocsin.venues.readers.small",
+    "gate": "tocsin.venues.readers.small",
+    "htx": "tocsin.venues.readers.small",
+    "kucoin": "tocsin.venues.readers.small",
+    "lighter": "tocsin.venues.readers.small",
+    "mexc": "tocsin.venues.readers.small",
+    "modetrade": "tocsin.venues.readers.small",
+    "phemex": "tocsin.venues.readers.small",
+    "poloniex": "tocsin.venues.readers.small",
+    "xt": "tocsin.venues.readers.small",
 }
 """Venue -> the module whose `READERS` reads its payloads; its `finish`, if it has one, completes a draft."""
+
+_FOUND: dict[str, tuple[Reader, ...]] = {}
 
 
 def readers_of(venue: str) -> tuple[Reader, ...]:
     """
-    Return the readers of one module of `MODULES`, () while it has none.
+    Return the readers of one venue, () if it has none.
     """
-    module = _load(venue)
-    return () if module is None else module.READERS
+    if venue not in _FOUND:
+        module = _load(venue)
+        _FOUND[venue] = () if module is None else tuple(r for r in module.READERS if r.venue == venue)
+    return _FOUND[venue]
 
 
 def finish_of(venue: str, reader: Reader) -> Callable[[Draft], None]:
