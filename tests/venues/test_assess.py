@@ -206,3 +206,48 @@ def test_isolated_legs_do_not_fall_together() -> None:
     legs = [leg(s, mode=Mode.ISOLATED, isolated_collateral=D(1)) for s in ("BTCUSDT", "ETHUSDT")]
     with pytest.raises(VenueRefusal, match="one leg at a time"):
         translate(account(*legs), find_rulebook("binance-pm"))
+
+
+def mixed(btc_mark: int = 100_000) -> Portfolio:
+    """A cross ETH long beside an isolated BTC long; the wallet of 20,000 holds the 12,000 set aside."""
+    apart = leg(mark=D(btc_mark), mode=Mode.ISOLATED, isolated_collateral=D(12_000), leverage=D(10))
+    return account(leg("ETHUSDT", "10", "3000", leverage=D(5)), apart, usdt="20000")
+
+
+def test_what_is_set_aside_does_not_stand_behind_cross_legs() -> None:
+    found = assess(UM, mixed(), {"BTC": D("0.02"), "ETH": D("0.03")})
+    evaluation = found.evaluation
+    assert evaluation.signed["crossMarginBalance USDT"] == 8000
+    assert evaluation.equity == 20_000
+    # Cross: (8000 - 120) / (3.29 x 900); isolated: (12000 - 400) / (3.29 x 2000). The shorter time counts.
+    assert found.t_star_minutes == int((D(11_600) / D("3.29") / 2000) ** 2 * 1440)
+    calm = assess(UM, mixed(), {"BTC": D("0.0001"), "ETH": D("0.03")})
+    assert calm.t_star_minutes == int((D(7880) / D("3.29") / 900) ** 2 * 1440)
+
+
+def test_each_part_is_cured_on_its_own() -> None:
+    assert assess(UM, mixed(), {}).cures == ()
+    low = apply_shocks(mixed(btc_mark=88_100), [read_shock("ETH=2700")])
+    apart, maintenance_or_initial = assess(UM, low, {}).cures
+    assert (apart.scope, apart.deposit) == ("BTCUSDT", D("88100") * D("0.004") - 100)
+    assert (maintenance_or_initial.level, maintenance_or_initial.deposit) == ("initial", D(5400 - 5000))
+
+
+def test_contracts_of_another_size_keep_the_coins() -> None:
+    own = account(leg(size="3"), usdt="30000")
+    other = translate(own, find_rulebook("okx-isolated"))
+    assert other.legs[0].contract_size != 1
+    assert other.legs[0].size * other.legs[0].contract_size == 3
+    assert other.legs[0].isolated_collateral == 30_000
+
+
+def test_dollars_of_all_kinds_become_the_other_venues() -> None:
+    own = msgspec.structs.replace(
+        account(leg(), leg("ETHUSDC", "1", "3000", settle="USDC")),
+        balances=(
+            Balance(asset="USDT", amount=D(1000), price=D("0.99")),
+            Balance(asset="USDC", amount=D(500), price=D(1)),
+        ),
+    )
+    other = translate(own, find_rulebook("dydx"))
+    assert [(b.asset, b.amount) for b in other.balances] == [("USDC", 1490)]

@@ -369,3 +369,12 @@ def test_a_set_given_by_hand_replaces_the_shipped_one() -> None:
     assert UM.run(account(um("BTCUSDT", "1", "100")), params).maintenance == 10
     with pytest.raises(MissingInput):
         UM.run(account(um("ETHUSDT", "1", "100")), params)
+
+
+@pytest.mark.parametrize(
+    ("time", "date"),
+    [("2023-01-01", "2024-06-13"), ("2024-07-01", "2024-06-13"), ("2025-06-01", "2024-10-24"), ("", "2026-09-01")],
+)
+def test_the_capture_nearest_in_time_that_knows_the_symbol_counts(time: str, date: str) -> None:
+    basis = UM.run(account(um("ENAUSDT", "1", "1"), time=time)).legs[0].basis
+    assert basis is not None and basis.params_date == date

@@ -102,3 +102,14 @@ def test_below_and_never_carry_their_reasons() -> None:
     rich = Portfolio(venue="binance", legs=poor.legs, balances=(Balance(asset="USDT", amount=D(200_000)),))
     found = EXCHANGE.run(rich).legs[0].liquidation
     assert found is not None and found.reason is NoPrice.FULLY_COLLATERALISED
+
+
+def test_what_is_set_aside_is_no_money_of_the_cross_account() -> None:
+    apart = leg("BTCUSDT", D(1), D(100_000), mode=Mode.ISOLATED)
+    legs = (apart, leg("ETHUSDT", D(9), D(3500)))
+    portfolio = Portfolio(venue="binance", legs=legs, balances=(Balance(asset="USDT", amount=D(25_000)),))
+    own, theirs = EXCHANGE.run(portfolio), UM.run(portfolio)
+    assert own.equity == theirs.equity == 25_000
+    ours, venue = own.legs[1].liquidation, theirs.legs[1].liquidation
+    assert ours is not None and venue is not None and ours.price is not None and venue.price is not None
+    assert abs(ours.price / venue.price - 1) < D("1e-9")
