@@ -281,6 +281,38 @@ def test_missing_inputs_are_named():
         )
 
 
+DOCUMENTED = {
+    "assetPositions": [{"type": "oneWay", "position": RECORDS["hl-docs-eth-iso"]["raw"]}],
+    "crossMaintenanceMarginUsed": "0.0",
+    "crossMarginSummary": {"accountValue": "13104.514502", "totalMarginUsed": "0.0", "totalRawUsd": "13104.514502"},
+    "marginSummary": {"accountValue": "13109.482328", "totalMarginUsed": "4.967826", "totalRawUsd": "13009.454678"},
+    "time": D("1708622398623"),
+    "withdrawable": "13104.514502",
+}
+
+
+def test_state_of_the_documentation():
+    """The info endpoint's example: equity, margin used and what may be withdrawn, beside an isolated position."""
+    reading = read(DOCUMENTED)
+    found = CROSS.run(reading.portfolio)
+    for figure in reading.reported:
+        if figure.leg < 0:
+            own = found.equity if figure.quantity == "equity" else found.signed[figure.quantity]
+            assert abs(own - figure.value) < D("1e-9")
+    assert found.health is None
+    assert found.legs[0].basis.params_date == "2024-01-01"
+
+
+def test_spot_states_tell_the_kind_of_account():
+    spot = {"balances": [{"coin": "USDC", "token": 0, "total": "99.6", "hold": "0.0", "entryNtl": "0.0"}]}
+    assert read(DOCUMENTED, spot).portfolio.balances[0].amount == D("13104.514502")
+    unified = read(DOCUMENTED, {**spot, "tokenToAvailableAfterMaintenance": [[0, "99.6"]]})
+    assert not unified.portfolio.balances
+    assert unified.portfolio.extra["unified"] == 1
+    pm = read(DOCUMENTED, {**spot, "portfolioMarginRatio": "0.2"})
+    assert (pm.rules, pm.reported[-1].value) == ("hyperliquid-pm", D("0.2"))
+
+
 def test_reader_refuses_damaged_states():
     state, _ = state_of([RECORDS[k] for k in sorted(RECORDS) if k.startswith("hl-cassette")])
     twice = {**state, "assetPositions": state["assetPositions"][:1] * 2}

@@ -100,27 +100,35 @@ def read_position(element: Fields, draft: Draft) -> int:
     return place
 
 
-def read_spot(element: Fields, draft: Draft) -> None:
+def read_spot(state: Fields, draft: Draft) -> None:
     """
-    Read one balance of spotClearinghouseState; tokens with nothing in them are left out.
+    Read spotClearinghouseState: which kind of account it is. A standard account's spot balances are no margin.
+
+    In a unified or portfolio margin account they are, but the payload does not say whether they contain the profit of
+    the positions, so that no money is taken from it.
     """
-    amount = element.number("total")
-    if amount:
-        draft.add_balance(Balance(asset=element.text("coin"), amount=amount))
+    portfolio = state.flag("portfolioMarginEnabled") or state.has("portfolioMarginRatio")
+    if portfolio:
+        draft.rules = "hyperliquid-pm"
+        draft.report(ACCOUNT, "ratio", state.optional("portfolioMarginRatio"), "portfolioMarginRatio")
+    elif state.raw("tokenToAvailableAfterMaintenance"):
+        draft.extra["unified"] = ONE
+    elif state.each("balances"):
+        draft.notes.append("spot balances are no margin of a standard account: left out")
 
 
 def finish(draft: Draft) -> Draft:
     """
-    Name the rulebook: isolated where every position is, portfolio margin where spot tokens stand beside positions.
+    Name the rulebook, isolated where every position is; take no money of a unified account from its perpetual states.
     """
     draft.venue = "hyperliquid"
     draft.valuation = "USDC"
+    if draft.rules == "hyperliquid-pm" or "unified" in draft.extra:
+        draft.balances.clear()
+        draft.notes.append("unified or portfolio margin account: give its USDC without the positions' profit")
     if draft.rules:
         return draft
-    if any(not name.startswith("USDC") for name in draft.balances) and draft.legs:
-        draft.notes.append("spot tokens beside positions: read as a portfolio margin account")
-        draft.rules = "hyperliquid-pm"
-    elif draft.legs and all(leg.mode is Mode.ISOLATED for leg in draft.legs) and not draft.balances:
+    if draft.legs and all(leg.mode is Mode.ISOLATED for leg in draft.legs) and not draft.balances:
         draft.rules = "hyperliquid-isolated"
     else:
         draft.rules = "hyperliquid"
@@ -153,9 +161,10 @@ READERS = (
     Reader(
         venue="hyperliquid",
         endpoint="POST /info spotClearinghouseState",
-        path=("balances",),
-        keys=("coin", "total", "hold"),
+        path=(),
+        keys=("balances",),
         read=read_spot,
         holds="account",
+        absent=("details", "assetPositions", "assets", "result", "data", "makerCommission", "accountType"),
     ),
 )
