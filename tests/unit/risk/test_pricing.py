@@ -131,6 +131,34 @@ def test_quantlib_agrees() -> None:
         assert abs(price - other) <= 1e-12 * max(forward, strike) * max(1.0, discount)
 
 
+def test_quantlib_agrees_on_greeks() -> None:
+    """
+    Delta, gamma and vega per unit of forward; theta and rho from QuantLib's price and vega, as it holds spot, not the
+    forward.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ql = pytest.importorskip("QuantLib", reason="QuantLib is not installed: pip install 'tocsin[oracle]'")
+    for forward, strike, years, volatility, call, rate in draw(8, 3000):
+        deviation, discount = volatility * math.sqrt(years), math.exp(-rate * years)
+        payoff = ql.PlainVanillaPayoff(ql.Option.Call if call else ql.Option.Put, strike)
+        other = ql.BlackCalculator(payoff, forward, deviation, discount)
+        found = compute_greeks(forward, strike, years, volatility, call=call, rate=rate)
+        vega = other.vega(years)
+        # Both round d1; its error grows as the deviation shrinks, and a density moves by |d1| times it.
+        blur = 1e-15 * (1.0 + (1.0 + abs(math.log(forward / strike))) / deviation) ** 2
+        notional = max(forward, strike)
+        for name, theirs, scale in (
+            ("delta", other.deltaForward(), 1.0),
+            ("gamma", other.gammaForward(), 1.0 / (forward * deviation)),
+            ("vega", vega, forward * math.sqrt(years)),
+            ("theta", rate * other.value() - vega * volatility / (2 * years), notional * (abs(rate) + 1 / years)),
+            ("rho", -years * other.value(), years * notional),
+        ):
+            allowed = scale * (1e-12 + blur) * max(1.0, discount)
+            assert abs(getattr(found, name) - theirs) <= allowed, (name, forward, strike, years, volatility, call, rate)
+
+
 prices = st.floats(1e-6, 1e9)
 times = st.floats(0.0, 50.0)
 volatilities = st.floats(0.0, 200.0)
