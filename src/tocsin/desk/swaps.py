@@ -4,7 +4,7 @@ The inputs that can be exchanged one at a time, cause by cause, in the order of 
 A swap that a rule refuses, or that changes nothing, is no explanation; the search finds that out.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import cache, partial
@@ -78,7 +78,29 @@ def _prices(question: Question) -> Iterator[Swap]:
             yield _leg_swap(Code.PRICE_SOURCE, f"{leg.symbol}: entry <- mark {leg.mark}", place, entry=leg.mark)
         if leg.mark is not None and leg.index is not None and leg.index != leg.mark:
             yield _leg_swap(Code.PRICE_SOURCE, f"{leg.symbol}: index <- mark {leg.mark}", place, index=leg.mark)
+    yield from _shared_index(question)
     yield from late
+
+
+def _shared_index(question: Question) -> Iterator[Swap]:
+    """
+    Return the swaps of one index price for every leg on an underlying.
+    """
+    legs = question.world.portfolio.legs
+    for place in question.places:
+        leg = legs[place]
+        on_it = [i for i, other in enumerate(legs) if other.underlying == leg.underlying and other.index is not None]
+        if leg.index is None or len(on_it) < 2 or on_it[0] != place:
+            continue
+        for name, price in question.prices(place):
+            why = f"{leg.underlying}: index of every position <- {name} {_short(price)}"
+            yield Swap(Code.PRICE_SOURCE, why, partial(_with_index, places=on_it, price=price))
+
+
+def _with_index(world: World, *, places: Sequence[int], price: Decimal) -> World:
+    for place in places:
+        world = world.with_leg(place, index=price)
+    return world
 
 
 def _tier_versions(question: Question) -> Iterator[Swap]:
@@ -136,15 +158,27 @@ def _added_fees(question: Question) -> Iterator[Swap]:
     """
     Return the swaps that add a closing fee to a margin whose rule has none: of each leg, and of all together.
     """
-    margins = [question.evaluation.legs[p] for p in question.places if p < len(question.evaluation.legs)]
-    free = [margin for margin in margins if not margin.fees]
-    groups = [[margin] for margin in free] + ([free] if len(free) > 1 else [])
+    known = question.evaluation.legs
+    free = tuple(p for p in question.places if p < len(known) and not known[p].fees)
+    groups = [(place,) for place in free] + ([free] if len(free) > 1 else [])
     for group in groups:
-        worth = sum((margin.notional for margin in group), ZERO)
-        name = group[0].symbol if len(group) == 1 else "all positions"
+        name = known[group[0]].symbol if len(group) == 1 else "all positions"
         for fee in USUAL_FEES:
             why = f"{name}: a closing fee of {_percent(fee)} added"
-            yield Swap(Code.FEE_IN_MM, why, _adjusted(_plus(NUMBERS.multiply(fee, worth))))
+            yield Swap(Code.FEE_IN_MM, why, _adjusted(partial(_with_fee, places=group, fee=fee)))
+
+
+def _with_fee(
+    figure: Figure,  # noqa: ARG001
+    evaluation: Evaluation,
+    value: Decimal,
+    *,
+    places: Sequence[int],
+    fee: Decimal,
+) -> Decimal:
+    for place in places:
+        value = NUMBERS.add(value, NUMBERS.multiply(fee, evaluation.legs[place].notional))
+    return value
 
 
 def _round_fee(question: Question, place: int) -> Iterator[Swap]:

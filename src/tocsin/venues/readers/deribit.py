@@ -44,6 +44,9 @@ def read_position(element: Fields, draft: Draft) -> None:
         draft.report_price(place, element, "estimated_liquidation_price")
     for field in ("mark_price", "index_price", "settlement_price", "average_price"):
         draft.see_price(place, field, element.optional(field))
+    coins = element.optional("size_currency")
+    if coins and leg.product is Product.INVERSE:
+        draft.see_price(place, "size / size_currency", NUMBERS.divide(abs(size), abs(coins)))
 
 
 def read_summary(element: Fields, draft: Draft) -> None:
