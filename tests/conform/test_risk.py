@@ -137,6 +137,18 @@ def test_wrong_inputs_fail_with_one_message(name: str, change: dict[str, Any], m
     assert len(outcome.reasons) == 1 and message in outcome.reasons[0]
 
 
+ODD = [0, -1, None, [], {}, "x", True, Decimal("1e300"), 10**400, [0], [None], {"a": {}}]
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.name not in SLOW], ids=lambda c: c.name)
+def test_odd_inputs_never_end_in_a_bare_exception(case: Case) -> None:
+    for name in case.inputs:
+        for odd in ODD:
+            outcome = run_case(msgspec.structs.replace(case, inputs={**case.inputs, name: odd}))
+            heads = [reason.split(":")[0] for reason in outcome.reasons]
+            assert not any(head.endswith(("Error", "Operation", "Broken")) for head in heads), outcome.reasons
+
+
 def test_a_span_like_total_with_spreads_leaves_the_core_door() -> None:
     """Without spread and credit the requirement is scenario and charge; with them it is not ours."""
     case = by_name("span-05")

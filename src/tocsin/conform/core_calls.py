@@ -95,7 +95,11 @@ def run_agreement(inputs: Inputs) -> Answer:
         inputs.number(name, None if name in ("exposure", "held_post_haircut") else 0) for name in names
     )
     multiple = inputs.number("rounding", 0)
-    for name, amount in (("threshold", threshold), ("mta", least), ("disputed", disputed), ("rounding", multiple)):
+    for name, amount in zip(
+        ("threshold", "mta", "held_post_haircut", "disputed", "in_transit", "rounding"),
+        (threshold, least, held, disputed, transit, multiple),
+        strict=True,
+    ):
         if amount < 0:
             raise InputError(f"inputs.{name} must be at least 0, was {amount}")
     scale = whole_scale([exposure, independent, threshold, least, held, disputed, multiple, transit])

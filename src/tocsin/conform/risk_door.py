@@ -8,10 +8,12 @@ rule.
 
 import re
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, NamedTuple
 
 from tocsin.conform import core_calls, core_default, core_scan, risk_margins, risk_options, risk_statistics, risk_venues
 from tocsin.conform.inputs import Inputs
+from tocsin.conform.numbers import InputError
 
 CORE, VENUE, RISK = "core", "venue", "risk"
 
@@ -28,7 +30,22 @@ class RiskRule(NamedTuple):
 def _rule(
     pattern: str, door: str, run: Callable[[Inputs], Any], refuse: Callable[[Inputs], str] | None = None
 ) -> RiskRule:
-    return RiskRule(re.compile(pattern, re.IGNORECASE), door, run, refuse)
+    return RiskRule(re.compile(pattern, re.IGNORECASE), door, names_overflow(run), refuse)
+
+
+def names_overflow(run: Callable[[Inputs], Any]) -> Callable[[Inputs], Any]:
+    """
+    Return a rule that says in words when floating point cannot hold its numbers.
+    """
+
+    @wraps(run)
+    def compute(inputs: Inputs) -> Any:
+        try:
+            return run(inputs)
+        except ArithmeticError as error:
+            raise InputError(f"inputs hold a number that is too large or too small for this model: {error}") from None
+
+    return compute
 
 
 RISK_RULES: tuple[RiskRule, ...] = (

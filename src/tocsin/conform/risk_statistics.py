@@ -13,7 +13,7 @@ from tocsin.conform.reals import pick, real, reals
 from tocsin.risk import backtests, procyclicality, shortfall
 
 _RANGE = re.compile(r"integers (-?\d+)\.\.(-?\d+)")
-_COUNT_MAX = 100_000
+_COUNT_MAX = 1_000_000
 
 
 def run_closed_tail(inputs: Inputs) -> Answer:
@@ -123,6 +123,8 @@ def run_christoffersen(inputs: Inputs) -> Answer:
     """
     names = ("n00", "n01", "n10", "n11")
     n00, n01, n10, n11 = (inputs.whole(name) for name in names)
+    if max(n00, n01, n10, n11) > _COUNT_MAX:
+        raise InputError(f"inputs.n00 to n11 must be at most {_COUNT_MAX}, was {max(n00, n01, n10, n11)}")
     ratio = backtests.christoffersen(n00, n01, n10, n11)
     found = inputs.whole(pick(inputs, "exceptions", "x"), n01 + n11)
     days = inputs.whole(pick(inputs, "n", "T"), n00 + n01 + n10 + n11)

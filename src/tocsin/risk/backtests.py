@@ -6,6 +6,7 @@ Margin needs the one-sided test (`coverage_tail`).
 """
 
 import math
+from bisect import bisect_left
 from typing import NamedTuple
 
 from tocsin.core.errors import DataError
@@ -17,6 +18,8 @@ PLUS_FACTORS = {5: 0.4, 6: 0.5, 7: 0.65, 8: 0.75, 9: 0.85}
 """Prescribed plus factors of 250 days at 99 %; 1.0 from ten exceptions, 0 below five."""
 ACCEPT_95 = 3.841458820694124
 """95 % quantile of chi-square with one degree of freedom."""
+
+_SIGNIFICANCE_MIN = 1e-9
 
 
 class Ratio(NamedTuple):
@@ -60,10 +63,14 @@ def kupiec_region(count: int, share: float, bound: float = ACCEPT_95) -> tuple[i
     Raises:
         DataError: No count of exceptions is accepted, or an argument is out of range.
     """
-    accepted = [x for x in range(count + 1) if kupiec(x, count, share).lr < bound]
-    if not accepted:
+    need_share("share", share)
+    middle = min((int(count * share), min(count, int(count * share) + 1)), key=lambda x: kupiec(x, count, share).lr)
+    if kupiec(middle, count, share).lr >= bound:
         raise DataError(f"no number of exceptions of {count} is accepted at {share!r}")
-    return accepted[0], accepted[-1]
+    # The ratio falls to the expected share and rises from it.
+    low = bisect_left(range(middle), True, key=lambda x: kupiec(x, count, share).lr < bound)
+    high = bisect_left(range(middle, count + 1), True, key=lambda x: kupiec(x, count, share).lr >= bound)
+    return low, middle + high - 1
 
 
 def christoffersen(n00: int, n01: int, n10: int, n11: int) -> Ratio:
@@ -116,9 +123,15 @@ def traffic_light(exceptions: int, count: int, share: float) -> Light:
 def traffic_bounds(count: int, share: float) -> tuple[int, int]:
     """
     Return the fewest exceptions that are yellow, and that are red.
+
+    Raises:
+        DataError: An argument is out of range.
+
+    Complexity: O(log n) binomial sums.
     """
-    zones = [traffic_light(x, count, share).zone for x in range(count + 1)]
-    return next(x for x, z in enumerate(zones) if z != "green"), next(x for x, z in enumerate(zones) if z == "red")
+    numbers = range(count + 1)
+    yellow, red = (bisect_left(numbers, bound, key=lambda x: binomial_cdf(x, count, share)) for bound in (YELLOW, RED))
+    return yellow, red
 
 
 def plus_factor(exceptions: int) -> float:
@@ -160,21 +173,22 @@ def acerbi_szekely(pnl: list[float], var: list[float], es: list[float], tail: fl
     return math.fsum(hits) / (len(pnl) * tail) + 1.0
 
 
-def acerbi_szekely_critical(count: int, tail: float, significance: float, step: float = 0.01) -> float:
+def acerbi_szekely_critical(count: int, tail: float, significance: float, step: float = 0.02) -> float:
     """
     Return the value below which Z2 falls with probability `significance` if P&L is standard normal and the model right.
 
     The law of the summed tail losses is compound binomial: Panjer's recursion on a lattice of `step`, no simulation.
 
     Raises:
-        DataError: A share is not strictly between 0 and 1, or `count` x `tail` is above 100.
+        DataError: `significance` is below 1e-9 or not below 1, `tail` not above 0 or above 0.1, or `count` x `tail` above 50.
 
-    Complexity: O((count x tail / step)^2 / 100).
+    Complexity: O(count x tail / step^2).
     """
     need_share("tail", tail)
-    need_share("significance", significance)
-    if not 0 < count * tail <= 100.0:
-        raise DataError(f"count x tail must be above 0 and at most 100, was {count * tail!r}")
+    if not _SIGNIFICANCE_MIN <= significance < 1.0:
+        raise DataError(f"significance must be at least {_SIGNIFICANCE_MIN:g} and below 1, was {significance!r}")
+    if not (0 < count * tail <= 50.0 and tail <= 0.1):
+        raise DataError(f"tail must be at most 0.1 and count x tail at most 50, were {tail!r} and {count * tail!r}")
     z = normal_quantile(1.0 - tail)
     shortfall = normal_density(z) / tail
     cells = _tail_cells(z, tail, step)

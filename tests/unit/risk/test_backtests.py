@@ -39,6 +39,12 @@ def test_the_accepted_region_leaves_out_no_exceptions_where_the_printed_table_ha
     assert bt.kupiec_region(1000, 0.05) == (38, 64)
 
 
+@pytest.mark.parametrize(("count", "share"), [(1, 0.5), (10, 0.01), (10, 0.99), (255, 0.01), (400, 0.3)])
+def test_the_accepted_region_is_that_of_trying_all(count: int, share: float) -> None:
+    tried = [x for x in range(count + 1) if bt.kupiec(x, count, share).lr < bt.ACCEPT_95]
+    assert bt.kupiec_region(count, share) == (tried[0], tried[-1])
+
+
 def test_christoffersen_published_and_empty_rows() -> None:
     assert bt.christoffersen(932, 53, 53, 4) == pytest.approx((0.25866315258576833, 0.6110400778479612), rel=1e-9)
     assert bt.christoffersen(100, 0, 0, 0).lr == 0.0
@@ -89,6 +95,8 @@ def test_what_cannot_be_tested_is_refused() -> None:
         lambda: bt.acerbi_szekely([], [], [], 0.1),
         lambda: bt.acerbi_szekely([1.0], [1.0], [0.0], 0.1),
         lambda: bt.acerbi_szekely_critical(10**6, 0.1, 0.05),
+        lambda: bt.acerbi_szekely_critical(250, 0.025, 1e-12),
+        lambda: bt.kupiec_region(10, 1.0),
         lambda: bt.plus_factor_origin(0, 250, 0.01),
     ):
         with pytest.raises(DataError):
