@@ -393,6 +393,34 @@ def test_currencies_stand_alone_and_the_worst_counts():
         CROSS.run(Portfolio(venue="okx", legs=legs, balances=(money[0], lacking)))
 
 
+def test_borrowed_spot_in_cross_mode():
+    """A recorded cross position: 0.00048939 BTC bought for a loan of 9.59993 USDT, 3 %, 4x."""
+    record = POSITIONS["okx-margin-btc-cross"]
+    owed = record["initialMargin"] * 4
+    near(owed * D("0.03"), record["maintenanceMargin"], "1e-8")
+    leg = Leg(
+        symbol="BTC-USDT",
+        underlying="BTC",
+        product=Product.SPOT_MARGIN,
+        size=record["contracts"],
+        mark=record["markPrice"],
+        settle="USDT",
+        leverage=D(4),
+        maintenance_rate=D("0.03"),
+    )
+    extra = {"assets:BTC-USDT": record["contracts"], "liab:BTC-USDT": owed}
+    account = Portfolio(venue="okx", legs=(leg,), balances=(Balance(asset="USDT", amount=D(5)),), extra=extra)
+    found = CROSS.run(account)
+    near(found.legs[0].initial, record["initialMargin"], "1e-12")
+    near(found.legs[0].maintenance, record["maintenanceMargin"], "1e-8")
+    near(found.equity, 5 + record["contracts"] * record["markPrice"] - owed, "1e-12")
+    price = found.legs[0].liquidation.price
+    near(price, (owed * D("1.03") * D("1.001") - 5) / record["contracts"], "1e-9")
+    priced = msgspec.structs.replace(account, extra={**extra, "price:USDT": D(1)})
+    with pytest.raises(VenueRefusal, match="negative balance"):
+        MULTI.run(priced)
+
+
 def test_discounts_and_loans_in_multi_currency_mode():
     leg = perp("BTC", 100, "0.01", 100_000, 100_000, 100_000)
 

@@ -11,7 +11,7 @@ import msgspec
 from tocsin.venues import VenueRefusal
 from tocsin.venues.contract import Balance, Leg, MissingInput, Mode, Portfolio, Product
 from tocsin.venues.okx_isolated import total
-from tocsin.venues.okx_legs import need_of, option_value, unrealised_of
+from tocsin.venues.okx_legs import borrowed_of, need_of, option_value, unrealised_of
 from tocsin.venues.okx_rates import ONE, OPTIONS, ZERO, Rates
 from tocsin.venues.params import Params, ParamSet
 from tocsin.venues.products import entry_of, mark_of
@@ -94,13 +94,34 @@ class Account:
             if leg.product in OPTIONS:
                 result += ZERO if short_options_only and leg.size > 0 else option_value(leg)
             elif leg.product is Product.SPOT_MARGIN:
-                raise VenueRefusal(
-                    f"{leg.symbol}: cross spot margin is a negative balance of the borrowed coin; give that"
-                )
+                if short_options_only:
+                    raise VenueRefusal(
+                        f"{leg.symbol}: in multi-currency mode borrowed spot is a negative balance; give that"
+                    )
+                result += self.borrowed_value(leg, move)
             else:
                 entry_of(leg)
                 result += unrealised_of(leg, move.leg(leg)) or ZERO
         return result
+
+    def borrowed_value(self, leg: Leg, move: Move) -> Decimal:
+        """
+        Return what a borrowed spot position holds less what it owes, in its margin's currency.
+        """
+        found = borrowed_of(leg, self.portfolio.extra)
+        price = move.leg(leg)
+        return (found.held_in_quote(price) - found.owed_in_quote(price)) / found.unit_in_quote(price)
+
+    def change(self, leg: Leg, move: Move) -> Decimal:
+        """
+        Return what a leg gains by a move, in its settlement asset; options are held at their mark.
+        """
+        if leg.product in OPTIONS or leg.underlying != move.coin:
+            return ZERO
+        if leg.product is Product.SPOT_MARGIN:
+            return self.borrowed_value(leg, move) - self.borrowed_value(leg, Move())
+        here = msgspec.structs.replace(leg, entry=mark_of(leg))
+        return unrealised_of(here, move.leg(leg)) or ZERO
 
     def by_currency(self, asset: str, move: Move) -> Sums:
         """
@@ -116,7 +137,7 @@ class Account:
         elif self.portfolio.equity is not None and not self.balances:
             equity = self.portfolio.equity
             for leg in legs:
-                equity += _change(leg, move)
+                equity += self.change(leg, move)
         else:
             equity = None
         if equity is not None:
@@ -140,7 +161,7 @@ class Account:
             equity = self.portfolio.equity
             if equity is not None:
                 for leg in self.legs:
-                    equity += _change(leg, move) * self.price(leg.settle, move)
+                    equity += self.change(leg, move) * self.price(leg.settle, move)
             return Sums(equity, maintenance, fees, initial)
         adjusted = self.portfolio.other_unrealised or ZERO
         assets = {leg.settle for leg in self.legs} | set(self.balances)
@@ -207,11 +228,3 @@ class Account:
         if asset not in loans:
             raise MissingInput(f"extra['borrow_mmr:{asset}']", f"no borrowing tiers of {asset} are shipped")
         return loans[asset]
-
-
-def _change(leg: Leg, move: Move) -> Decimal:
-    """Return what a leg gains by a move, in its settlement asset; options are held at their mark."""
-    if leg.product in (*OPTIONS, Product.SPOT_MARGIN) or leg.underlying != move.coin:
-        return ZERO
-    here = msgspec.structs.replace(leg, entry=mark_of(leg))
-    return unrealised_of(here, move.leg(leg)) or ZERO
