@@ -180,7 +180,8 @@ def acerbi_szekely_critical(count: int, tail: float, significance: float, step: 
     The law of the summed tail losses is compound binomial: Panjer's recursion on a lattice of `step`, no simulation.
 
     Raises:
-        DataError: `significance` is below 1e-9 or not below 1, `tail` not above 0 or above 0.1, or `count` x `tail` above 50.
+        DataError: `significance` is below 1e-9 or not below 1, `tail` is not between 0 and 0.1, or `count` x `tail`
+            above 50.
 
     Complexity: O(count x tail / step^2).
     """
