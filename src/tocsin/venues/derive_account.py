@@ -192,7 +192,13 @@ def evaluate_standard(portfolio: Portfolio, params: Params) -> Evaluation:
             cash.maintenance + sum((n.maintenance for n in nets.values()), ZERO),
         )
         value = account.value()
+        for level in ("initial", "maintenance"):
+            own: Decimal = getattr(cash, level)
+            out[f"collaterals_{level}_margin"] = own
+            out[f"positions_{level}_margin"] = getattr(net, level) - own
         out |= {"initial_margin": net.initial, "maintenance_margin": net.maintenance, "subaccount_value": value}
+    else:
+        basis = account.shipped.basis(FORMULA, *notes, "balances are missing: no liquidation price, no account totals")
     legs = tuple(_leg_margin(account, leg, net, nets, basis, out) for leg in portfolio.legs)
     return Evaluation(
         rules="derive-sm",

@@ -227,6 +227,7 @@ def _read_by(reader: Reader, record: Fields, draft: Draft) -> bool:
         draft.see_price(place, name, value)
     draft.notes += one.notes
     draft.extra.update(one.extra)
+    draft.equity = one.equity if draft.equity is None else draft.equity
     if 0 in one.set_aside:
         draft.set_aside[place] = one.set_aside[0]
     draft.rules, draft.mode = draft.rules or one.rules, one.mode

@@ -245,6 +245,7 @@ def read_bingx_balance(item: Fields, draft: Draft) -> None:
     """
     draft.venue, draft.rules = "bingx", "bingx"
     draft.add_balance(Balance(asset=item.text("asset"), amount=item.number("balance")))
+    draft.other_unrealised = item.optional("unrealizedProfit")
     for name in ("usedMargin", "availableMargin"):
         draft.report(ACCOUNT, name, item.optional(name), name)
     draft.report(ACCOUNT, "equity", item.optional("equity"), "equity")
@@ -310,8 +311,10 @@ READERS = (
 
 def finish(draft: Draft) -> None:
     """
-    Name the account's mode after its legs.
+    Name the account's mode after its legs; profit of positions counts once, from the positions where they are given.
     """
+    if draft.venue == "bingx" and draft.legs:
+        draft.other_unrealised = None
     if draft.legs and all(leg.mode is Mode.ISOLATED for leg in draft.legs):
         draft.mode = Mode.ISOLATED
         if draft.rules in ("kucoin", "htx"):
