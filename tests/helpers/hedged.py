@@ -83,7 +83,7 @@ class World(Driver):
             self.open(account, deposit=10**6, asset=USD, mode=Mode.PORTFOLIO)
         self.cut()
 
-    def mark(self, **moves: int) -> None:
+    def mark(self, grade: int = 0, **moves: int) -> None:
         ids = {"future": FUTURE, "next": NEXT, "call": CALL}
         marks = tuple(MARKS[c] + self.side * moves.get(name, 0) for name, c in ids.items())
         self.ok(
@@ -91,7 +91,7 @@ class World(Driver):
             contract=tuple(ids.values()),
             mark=marks,
             funding=(0, 0, 0),
-            grade=(0, 0, 0),
+            grade=(grade,) * 3,
             asset=(USD,),
             price=(1_000_000,),
         )

@@ -14,9 +14,10 @@ from msgspec.structs import replace
 from tests.helpers.hedged import CALL, FUTURE, NEXT, USD, World, at_marks, holder, make_sheet
 from tocsin.core.errors import DataError
 from tocsin.core.ids import SUSPENSE, bucket_of
+from tocsin.engine import commands as cm
 from tocsin.engine.candidates import LEGS_MAX, close_at_mark, find_safe_lots, find_spreads, offer_lots
 from tocsin.margin.requirement import compute_requirement, sum_requirement
-from tocsin.margin.state import AccountState, Level, Mode
+from tocsin.margin.state import AccountClass, AccountState, Level, Mode
 from tocsin.margin.valuation import compute_balances
 from tocsin.procedures.liquidation.intent import Intent
 from tocsin.procedures.waterfall import LotPolicy
@@ -351,6 +352,25 @@ def test_wf_061_last_lots_go_by_the_root_of_the_closed_cycle() -> None:
         assert taken == {a: int(a == first) for a in (2, 3, 4)}
         seen.add(first)
     assert len(seen) > 1
+
+
+def test_wf_060_an_exempt_class_has_no_rank() -> None:
+    """WF-060: the sheet exempts market makers: neither ranked nor asked."""
+    sheet = make_sheet()
+    exempt = replace(sheet.classes[AccountClass.MARKET_MAKER], deleveraged=False)
+    world = World()
+    world.ok(cm.SetSheet, sheet=t.encode_sheet(replace(sheet, classes=(sheet.classes[0], exempt, *sheet.classes[2:]))))
+    for account, kind in ((5, AccountClass.MARKET_MAKER), (6, AccountClass.CLIENT)):
+        world.engine.submit(cm.OpenAccount(source=2, nonce=account, account=account, root=account, kind=kind))
+        world.ok(cm.Deposit, account=account, asset=USD, amount=10**6)
+    world.cut()
+    for account in (5, 6):
+        world.trade(1, account, 2)
+    world.cut()
+    assert world.engine.adl_rank(6, FUTURE, 4).holders == 1
+    assert world.engine.adl_what_if(FUTURE, 4) == [(6, 2)]
+    with pytest.raises(DataError, match="was 5 with none"):
+        world.engine.adl_rank(5, FUTURE)
 
 
 def test_wf_060_says_what_cannot_be_asked() -> None:

@@ -24,7 +24,9 @@ def apply_decisions(desk: ShardDesk) -> None:
                 reason, _, cash = desk.row(RowKind.TRADE, account, contract, lots, value)
                 if reason:
                     raise InvariantBroken(f"account {account}: ADL lots of {contract} must book, was {reason.name}")
-                desk.note(0, account, "adl", contract=contract, lots=lots, value=value, cash=cash)
+                left = desk.read(account).positions
+                linked = " ".join(f"{c}:{left[c][0]}" for c in sorted(left))
+                desk.note(0, account, "adl", contract=contract, lots=lots, value=value, cash=cash, left=linked)
             case Debit(asset=asset, amount=amount):
                 desk.row(RowKind.CASH, account, asset, -amount)
                 desk.note(0, account, "haircut", asset=asset, amount=amount)

@@ -47,13 +47,13 @@ def unreserved_lots(house: HouseDesk, contract: int) -> int:
 
 def close_lots(house: HouseDesk, offered: list[ms.LotCandidate], wanted: dict[int, int]) -> list[ms.CloseLots]:
     """
-    Deal the default account's lots to the holders that offered theirs, at the mark of the cycle just closed (rules
-    WF-030, WF-049): whole spreads first (WF-037), then lots of holders that closed no spread.
+    Deal the default account's lots to the holders that offered theirs, at the mark of the cycle just closed if it is
+    fresh (rules WF-030, WF-048, WF-049): whole spreads first (WF-037), then lots of holders that closed no spread.
     """
     free: dict[int, int] = {}
     for contract in sorted(wanted):
         lots = unreserved_lots(house, contract)
-        if lots * wanted[contract] > 0:
+        if lots * wanted[contract] > 0 and house.valuation.lines[contract].fresh:
             free[contract] = min(abs(lots), abs(wanted[contract])) * sign(lots)
     holders = [o for o in offered if o.contract in free]
     policy = LotPolicy.of(house.sheet.waterfall)

@@ -16,10 +16,10 @@ from tocsin.engine.candidates import offer_lots
 from tocsin.engine.deleveraging import as_candidate, unreserved_lots
 from tocsin.engine.house import HouseDesk
 from tocsin.engine.shard import Shard
-from tocsin.margin.state import Mode
+from tocsin.margin.state import AccountState, Mode
 from tocsin.procedures.waterfall.adl import LotPolicy, deal_lots
 from tocsin.procedures.waterfall.scores import Candidate, rank_candidates
-from tocsin.sheet.terms import Allocation
+from tocsin.sheet.terms import Allocation, RiskSheet
 
 
 class AdlRank(NamedTuple):
@@ -44,6 +44,13 @@ class AdlRank(NamedTuple):
     taken: dict[Allocation, int]
 
 
+def may_be_deleveraged(state: AccountState, sheet: RiskSheet) -> bool:
+    """
+    Return whether ADL may ask the account: it is margined, and its class is not exempt.
+    """
+    return state.mode != Mode.EXTERNAL and sheet.classes[state.kind].deleveraged
+
+
 def list_candidates(shards: Sequence[Shard], contract: int, lots: int) -> list[Candidate]:
     """
     Return who could close signed `lots` of the default account, in (bucket, account) order.
@@ -52,7 +59,7 @@ def list_candidates(shards: Sequence[Shard], contract: int, lots: int) -> list[C
     for shard in shards:
         for account in shard.store.accounts():
             state = shard.read(account)
-            if state.mode == Mode.EXTERNAL or contract not in state.positions:
+            if contract not in state.positions or not may_be_deleveraged(state, shard.sheet):
                 continue
             case = shard.cases.get(account)
             intents = case.intents if case is not None else []
@@ -104,7 +111,7 @@ def adl_rank(
     held = bucket = 0
     for shard in shards:
         state = shard.store.read(account)
-        if state is not None and state.mode != Mode.EXTERNAL:
+        if state is not None and may_be_deleveraged(state, shard.sheet):
             held, bucket = state.positions.get(contract, (0, 0))[0], bucket_of(state.root)
     if not held:
         raise DataError(f"account must hold lots of contract {contract} that ADL may close, was {account} with none")

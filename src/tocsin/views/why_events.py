@@ -205,10 +205,11 @@ def _reduction_started(_t: EventText, f: Fields) -> list[str]:
 
 
 def _adl(t: EventText, f: Fields) -> list[str]:
+    legs = [t.u.lots(int(c), int(n)) for c, n in (pair.split(":") for pair in f["left"].split())]
     return [
         (
             f"ADL: {t.u.lots(f['contract'], f['lots'])} at mark for {t.u.settled(f['contract'], f['value'])}, "
-            f"cash {t.u.settled(f['contract'], f['cash'], sign=True)}"
+            f"cash {t.u.settled(f['contract'], f['cash'], sign=True)}; still held: {', '.join(legs) or 'nothing'}"
         )
     ]
 
