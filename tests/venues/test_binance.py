@@ -145,6 +145,23 @@ def test_coin_margined_liquidation_meets_the_closed_form() -> None:
         assert abs(price_of(CM.run(account(leg))) / closed - 1) < D("1e-12")
 
 
+@pytest.mark.parametrize(("time", "amount"), [("2021-03-01", "11.81"), ("", "11.605")])
+def test_the_maintenance_amounts_of_the_coin_margined_page(time: str, amount: str) -> None:
+    # 300 BTC at 50,000: 12.5 % less the amount that the page gives.
+    margin = CM.run(account(cm("150000", "50000", "50000"), time=time)).legs[0]
+    assert (margin.notional, margin.rate) == (300, D("0.125"))
+    assert margin.maintenance == 300 * D("0.125") - D(amount)
+
+
+def test_the_example_of_the_coin_margined_page() -> None:
+    assert CM.run(account(cm("100", "25000", "25000"))).maintenance == D("0.0016")
+
+
+def test_beyond_the_documented_brackets_a_rate_must_be_given() -> None:
+    with pytest.raises(MissingInput, match="brackets of BTCUSD_PERP end at 400 coins, the position is 500"):
+        CM.run(account(cm("250000", "50000", "50000")))
+
+
 def test_the_wallet_of_a_coin_margined_short_at_1x_covers_every_loss() -> None:
     leg = cm("-100", "50000", "50000", mode=Mode.ISOLATED, isolated_collateral=D("0.21"))
     found = CM.run(account(leg)).legs[0].liquidation
