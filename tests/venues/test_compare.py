@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tocsin.core.errors import ConfigError
 from tocsin.venues import VenueRefusal
-from tocsin.venues.compare import By, Row, answer, compare, map_sizes
+from tocsin.venues.compare import By, Row, answer, compare, fund, map_sizes
 from tocsin.venues.contract import NUMBERS, Mode, NoPrice, Product
 from tocsin.venues.question import Kind, Part, Question, build_portfolio
 from tocsin.venues.question_text import read_collateral, read_file, read_size, read_words
@@ -53,6 +53,18 @@ def percent(amount: Decimal | None, row: Row) -> Decimal:
         # 1/40 and half of it; 90,000 / (1 - 0.0125).
         ("hyperliquid", "1e6", "2.50", "1.25", "91139.24"),
         ("hyperliquid", "5e7", "2.50", "1.25", "91139.24"),
+        # 2 % and 1 % plus 0.005 % a coin; 10 coins at any price: 90,000 / (1 - 0.0105), 500 coins: 90,000 / (1 - 0.035)
+        ("deribit-sm", "1e6", "2.05", "1.05", "90955.03"),
+        ("deribit-sm", "5e7", "4.50", "3.50", "93264.25"),
+        # rates of 2026-10: 90,000 / (1 - 0.05)
+        ("derive-sm", "1e6", "6.60", "5.00", "94736.84"),
+        ("derive-sm", "5e7", "6.60", "5.00", "94736.84"),
+        # 1 % and 0.5 %, 20 % and 5.22 %, both with the closing fee of 0.055 % on the bankruptcy value
+        ("bybit", "1e6", "1.05", "0.54", None),
+        ("bybit", "5e7", "20.04", "5.26", None),
+        # tier 1 to 1,000 contracts of 0.01, tier 5 to 60,000; the whole position at its tier, closing fee 0.05 %
+        ("okx-cross", "1e6", "1.00", "0.40", "90406.83"),
+        ("okx-cross", "5e7", "3.00", "1.75", "91649.69"),
     ],
 )
 def test_long_btc_by_hand(name: str, notional: str, initial: str, maintenance: str, liquidated: str | None) -> None:
@@ -236,6 +248,33 @@ def test_collateral_as_typed() -> None:
 STRANGLE = b"""{"prices": {"BTC": 100000}, "collateral": "30%", "legs": [
   {"coin": "BTC", "kind": "call", "side": "short", "size": 10, "strike": 110000, "days": 30, "vol": "50%"},
   {"coin": "BTC", "kind": "put", "side": "short", "size": 10, "strike": 90000, "days": 30, "vol": 0.5}]}"""
+
+
+@pytest.mark.parametrize(
+    ("name", "initial", "maintenance", "value"),
+    [
+        # Calls at 2,275 and puts at 1,828 each: (0.10 + mark) and (0.075 + mark) of 100,000 a coin, ten of each.
+        ("deribit-sm", 241_031, 191_031, 0),
+        # 3 % of the index, mark, and 0.2 % for liquidation.
+        ("bybit", None, 105_031, 0),
+        # Rates of maintenance 9 %, initial 13 %: net of the options' value, which is in equity here and not there.
+        ("derive-sm", 301_031, 221_031, 41_031),
+    ],
+)
+def test_a_short_strangle_by_hand(name: str, initial: int | None, maintenance: int, value: int) -> None:
+    row = answer(read_file(STRANGLE, prices={}), find_rulebook(name))
+    assert row.maintenance is not None and row.initial is not None
+    assert abs(row.maintenance + value - maintenance) < 1
+    assert initial is None or abs(row.initial + value - initial) < 1
+
+
+@pytest.mark.parametrize("name", ["deribit-sm", "bybit", "derive-sm"])
+def test_equity_of_an_option_seller_is_the_collateral(name: str) -> None:
+    question, book = read_file(STRANGLE, prices={}), find_rulebook(name)
+    evaluation = book.run(fund(book, build_portfolio(book, question), question))
+    assert evaluation.equity is not None
+    unit = question.prices.get(evaluation.unit, D(1))
+    assert abs(evaluation.equity * unit - question.collateral) < 1
 
 
 def test_a_file_of_legs() -> None:

@@ -194,7 +194,7 @@ def answer(question: Question, book: Rulebook) -> Row:
     Raises:
         TocsinError: It cannot say; the message says why.
     """
-    portfolio = _fund(book, build_portfolio(book, question), question)
+    portfolio = fund(book, build_portfolio(book, question), question)
     evaluation = book.run(portfolio)
     with localcontext(NUMBERS):
         unit = value_unit(evaluation.unit, question.prices)
@@ -284,7 +284,7 @@ def _total(evaluation: Evaluation, field: str, question: Question, unit: Decimal
     return sum(amounts, ZERO) if amounts else None
 
 
-def _fund(book: Rulebook, portfolio: Portfolio, question: Question) -> Portfolio:
+def fund(book: Rulebook, portfolio: Portfolio, question: Question) -> Portfolio:
     """
     Return the account with its equity equal to the collateral, also where option values count as equity.
 
@@ -293,16 +293,29 @@ def _fund(book: Rulebook, portfolio: Portfolio, question: Question) -> Portfolio
     values = [_option_value(leg) for leg in portfolio.legs if leg.option is not None]
     if not values:
         return portfolio
-    equity = book.run(portfolio).equity
+    evaluation = book.run(portfolio)
     (balance,) = portfolio.balances
-    if equity is None:
+    if evaluation.equity is None:
         return portfolio
     with localcontext(NUMBERS):
-        off = equity * value_unit(portfolio.valuation, question.prices) / (balance.price or 1) - balance.amount
-        if abs(off - sum(values)) > abs(off) * Decimal("1e-6"):
+        unit = value_unit(evaluation.unit, question.prices) / (balance.price or 1)
+        premium = sum(values, ZERO)
+        counted = evaluation.equity * unit - _bare_equity(book, portfolio, unit)
+        if abs(counted - premium) > abs(premium) * Decimal("1e-6"):
             return portfolio
-        funded = msgspec.structs.replace(balance, amount=balance.amount - off)
+        funded = msgspec.structs.replace(balance, amount=balance.amount - premium)
     return msgspec.structs.replace(portfolio, balances=(funded,))
+
+
+def _bare_equity(book: Rulebook, portfolio: Portfolio, unit: Decimal) -> Decimal:
+    """
+    Return the equity of the balances alone, in the collateral's asset: haircuts of collateral are in it.
+    """
+    try:
+        found = book.run(msgspec.structs.replace(portfolio, legs=())).equity
+    except TocsinError:
+        found = None
+    return portfolio.balances[0].amount if found is None else found * unit
 
 
 def _option_value(leg: Leg) -> Decimal:
