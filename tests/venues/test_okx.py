@@ -181,11 +181,22 @@ def test_spot_hedge_of_the_2024_notice():
     near(found.signed["derivMmr"], found.signed["mr4:BTC"], "1e-12")
 
 
-def test_multipliers_charge_slices():
+def test_multipliers_charge_slices_and_shocks_are_dated():
     leg = perp("BTC", 100_000, "0.01", 100_000, 100_000, 100_000)
-    found = PORTFOLIO.run(Portfolio(venue="okx", legs=(leg,), equity=D(10**8), extra={"price:USDT": D(1)}))
+
+    def tests_at(time, leg=leg):
+        account = Portfolio(venue="okx", legs=(leg,), equity=D(10**8), extra={"price:USDT": D(1)}, time=time)
+        return PORTFOLIO.run(account).signed
+
     # raw 450,000: 250,000 x 1 + 200,000 x 2
-    assert found.signed["mr7:BTC"] == 650_000
+    assert tests_at("")["mr7:BTC"] == 650_000
+    # before: 10,000 x 1 + 60,000 x 2 + 100,000 x 4 + 130,000 x 6 + 150,000 x 8
+    old = 10_000 + 120_000 + 400_000 + 780_000 + 1_200_000
+    assert tests_at("2025-01-14")["mr7:BTC"] == tests_at("2025-01-05")["mr7:BTC"] == old
+    assert [tests_at(t)["mr1:BTC"] for t in ("2025-01-05", "2025-01-06")] == [15 * 10**6, 12 * 10**6]
+    assert [tests_at(t)["mr6:BTC"] for t in ("2025-01-05", "2025-01-06")] == [15 * 10**6, 12 * 10**6]
+    sol = perp("SOL", 1000, 1, 100, 100, 100)
+    assert [tests_at(t, sol)["mr1:SOL"] for t in ("2025-06-01", "2025-12-04")] == [25_000, 18_000]
 
 
 def option(size, strike, *, call, mark, forward="100000", years="0.0821917808219178"):
