@@ -2,9 +2,12 @@
 Hypothesis strategies for sheets, marks and accounts. Every sheet drawn is one that publication accepts.
 """
 
+import msgspec
+from hypothesis import reject
 from hypothesis import strategies as st
 
 from tocsin.accounts.booking import book_fill
+from tocsin.core.errors import SheetError
 from tocsin.core.limits import NOTIONAL_MAX
 from tocsin.margin.state import AccountState, Level, Mode
 from tocsin.sheet import terms as t
@@ -101,8 +104,99 @@ def sheets(draw, *, costs=False):
     )
 
 
+SCENARIOS = tuple(f"s{i}" for i in range(8))
+
+
+@st.composite
+def broad_sheets(draw):
+    """A sheet with scenarios, add-ons, an option, risky collateral, portfolio components; it passes validation."""
+    sheet = draw(sheets())
+    scenario = draw(factors().map(lambda f: t.LevelFactors(*(v // 5 for v in f.as_tuple()))))
+    portfolio = t.Components(
+        draw(st.sampled_from((t.OFF, sheet.tiered))),
+        sheet.charge,
+        draw(factors().map(lambda f: t.LevelFactors(*(v // 2 for v in f.as_tuple())))),
+        draw(factors()),
+        draw(st.sampled_from(t.Combine)),
+    )
+    underlyings = []
+    for ident, contract in ((7, 1), (8, 4), (9, -1)):
+        reference = band = 0
+        if contract != -1:
+            terms = next(c for c in sheet.contracts if c.id == contract)
+            reference = draw(mark_values(terms))
+            band = draw(st.integers(0, abs(reference)))
+        focus = draw(st.one_of(st.just(()), tiers()))
+        gain = draw(st.sampled_from((0, 64, 153, 256)))
+        underlyings.append(t.UnderlyingTerms(ident, f"U{ident}", gain, contract, reference, band, focus))
+    option = draw(contracts(5, A, kind=t.Kind.OPTION))
+    option = msgspec.structs.replace(option, option=t.OptionTerms(draw(st.booleans()), 10**6), expiry_ns=10**18)
+    homes = {1: 7, 2: 7, 3: 8, 4: 8, 5: 9}
+    broad = []
+    for terms in (*sheet.contracts, option):
+        pnl = st.integers(-terms.mark_cap // 3, terms.mark_cap // 3)
+        array = draw(st.one_of(st.just(()), st.lists(pnl, min_size=8, max_size=8).map(tuple)))
+        broad.append(
+            msgspec.structs.replace(
+                terms,
+                underlying=homes[terms.id],
+                array=array,
+                gamma=draw(st.integers(0, terms.mark_cap // 1000)) if homes[terms.id] != 9 else 0,
+                delta=draw(st.integers(-terms.mark_cap // 10, terms.mark_cap // 10)),
+                liquidity=draw(st.one_of(st.just(()), tiers())),
+            )
+        )
+    first, second = sheet.assets
+    second = msgspec.structs.replace(
+        second,
+        haircuts=(t.HaircutTier(0, draw(st.integers(0, 200_000))),),
+        underlying=8,
+        row=tuple(draw(st.lists(st.integers(-500_000, 500_000), min_size=8, max_size=8))),
+        gain_discount_ppm=draw(st.integers(0, PPM)),
+    )
+    first = msgspec.structs.replace(first, gain_discount_ppm=draw(st.sampled_from((0, 0, 400_000))))
+    out = msgspec.structs.replace(
+        sheet,
+        assets=(first, second),
+        contracts=tuple(broad),
+        scenario=scenario,
+        addon=draw(factors()),
+        combine=draw(st.sampled_from(t.Combine)),
+        portfolio=portfolio,
+        scenarios=SCENARIOS,
+        alone_256=draw(st.sampled_from((0, 100, 256))),
+        underlyings=tuple(underlyings),
+    )
+    try:
+        return validate_sheet(out)
+    except SheetError:
+        reject()
+
+
+@st.composite
+def broad_worlds(draw, *, holds=True, fresh=False, priced=False, rich=False):
+    """A (sheet, marks, account) with every component on: slow marks, contracts about to expire, an owner's others."""
+    sheet = draw(broad_sheets())
+    found = draw(marks(sheet, fresh=fresh, priced=priced))
+    entries = {}
+    for terms in sheet.contracts:
+        entry = found.contracts[terms.id]
+        slow = draw(st.one_of(st.just(0), st.integers(1, abs(entry.mark) * 2 + 1)))
+        entries[terms.id] = msgspec.structs.replace(entry, slow=slow if entry.mark >= 0 else -slow)
+    expiring = tuple(sorted(draw(st.sets(st.sampled_from((2, 5)), max_size=2))))
+    prices = Marks(entries, found.prices, expiring)
+    account = draw(accounts(sheet, prices, holds=holds, rich=rich))
+    account.mode = draw(st.sampled_from((Mode.CROSS, Mode.PORTFOLIO)))
+    for key in (1, 2, 3, -8, -9):
+        if draw(st.booleans()):
+            account.others[key] = draw(st.integers(1, 10**6))
+    return sheet, prices, account
+
+
 def mark_values(terms):
     """Marks of the right sign within the cap, small ones and large ones."""
+    if terms.kind == t.Kind.OPTION:
+        return st.integers(0, terms.mark_cap // 3)
     values = st.one_of(st.integers(1, terms.mark_cap), st.integers(terms.mark_cap // 3, terms.mark_cap))
     return values if terms.kind == t.Kind.LINEAR else values.map(lambda v: -v)
 
@@ -114,6 +208,7 @@ def marks(draw, sheet, *, fresh=False, priced=False):
     for terms in sheet.contracts:
         grade = Grade.FRESH if fresh else draw(st.sampled_from((Grade.FRESH, Grade.FRESH, Grade.STALE, Grade.HALTED)))
         funding = draw(st.one_of(st.just(0), st.integers(-terms.mark_cap // 10, terms.mark_cap // 10)))
+        funding = 0 if terms.kind == t.Kind.OPTION else funding
         entries[terms.id] = Mark(draw(mark_values(terms)), funding, grade, 0)
     prices = {}
     for asset in sheet.assets:

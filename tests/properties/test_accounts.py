@@ -91,9 +91,7 @@ def test_an_order_check_is_exact(world, data):
     assert needed == exact.need(resting, sheet, marks, 0)
     assert equity == exact.equity(state, sheet, marks)
     reduces = abs(worst) <= abs(held) and worst * held >= 0
-    cheaper = exact.contract_need(sheet, marks, terms.id, worst, 0) <= exact.contract_need(
-        sheet, marks, terms.id, held, 0
-    )
+    cheaper = exact.need_exact(resting, sheet, marks, 0) <= exact.need_exact(state, sheet, marks, 0)
     assert (reason == Reason.OK) == (equity >= needed or (reduces and cheaper))
     only, _, _ = apply(store, RowKind.CHECK, terms.id, lots, 1)
     assert (only == Reason.OK) == (reduces and cheaper)

@@ -282,8 +282,9 @@ def test_every_partial_sum_fits_64_bits_at_the_bounds(caps, combine, side, gains
         for contract in sorted({*account.positions, *account.holds}):
             lots = account.positions.get(contract, (0, 0))[0]
             bid, ask = account.holds.get(contract, (0, 0)) if level == 0 else (0, 0)
-            needs = [exact.contract_need(sheet, marks, contract, q, level) for q in (lots, lots + bid, lots - ask)]
-            partial += max(needs)
+            sizes = (lots, lots + bid, lots - ask)
+            partial += max(exact.contract_need(sheet, marks, contract, q, level) for q in sizes)
+            partial += max(exact.contract_addon(sheet, marks, contract, q, level) for q in sizes)
             assert 2 * partial < 2**63
         leave = compute_exit(account, valuation, level)
         assert partial <= leave <= 2 * partial + 1
