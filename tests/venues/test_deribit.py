@@ -25,6 +25,7 @@ from tocsin.venues.contract import (
 )
 from tocsin.venues.deribit_grid import DOWN, SAME, UP, General, Pair, compute_vectors, price_moves, shock_volatility
 from tocsin.venues.deribit_pm import dampen, shock_delta
+from tocsin.venues.option_market import Market
 from tocsin.venues.params import decode_numbers, load
 from tocsin.venues.readers.deribit import product_of
 from tocsin.venues.readers.files import read_value
@@ -145,8 +146,8 @@ def test_small_extended_losses_are_dampened_away_and_never_turn() -> None:
 
 def test_volatility_shocks_depend_on_the_time_left() -> None:
     def shocked(days: int, vol: str, shock: str) -> Decimal:
-        terms = OptionTerms(is_call=True, strike=D(1), forward=D(1), vol=D(vol), expiry_years=D(days) / 365)
-        return shock_volatility(terms, shock, BTC, GENERAL)
+        market = Market(is_call=True, strike=D(1), forward=D(1), vol=D(vol), years=D(days) / 365)
+        return shock_volatility(market, shock, BTC, GENERAL)
 
     assert shocked(30, "0.6", UP) == D("0.9")
     assert shocked(30, "0.6", DOWN) == D("0.45")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from tocsin.venues import VenueRefusal
 from tocsin.venues.contract import MissingInput, Portfolio
 from tocsin.venues.params import Params
 
@@ -83,6 +84,8 @@ def read_loans(portfolio: Portfolio) -> tuple[Decimal, Decimal]:
         if owed and name not in portfolio.extra:
             why = f"{owed[0]} is borrowed; the venue's borrowing rates are not shipped: give the margin in USD"
             raise MissingInput(f'extra["{name}"]', why)
+        if portfolio.extra.get(name, ZERO) < 0:
+            raise VenueRefusal(f'extra["{name}"] must be 0 or more, was {portfolio.extra[name]}')
     return portfolio.extra.get(names[0], ZERO), portfolio.extra.get(names[1], ZERO)
 
 

@@ -10,6 +10,7 @@ s = +1 long, -1 short, L the leverage; it is part of both margins.
 from dataclasses import dataclass
 from decimal import Decimal
 
+from tocsin.venues import VenueRefusal
 from tocsin.venues.bybit_tables import find_fee, find_table, to_settle
 from tocsin.venues.contract import Basis, Leg, LegMargin, LiquidationPrice, MissingInput, Mode, Product
 from tocsin.venues.params import Params, ParamSet
@@ -117,6 +118,8 @@ def find_initial_rate(leg: Leg, table: TierTable, value: Decimal) -> Decimal:
     """
     Return initial margin as a fraction of value: 1 / leverage, else the least that the bracket allows.
     """
+    if leg.leverage is not None and leg.leverage < 1:
+        raise VenueRefusal(f"{leg.symbol}: leverage must be 1 or more, was {leg.leverage}")
     rate = table.initial_rate(value) if leg.leverage is None else ONE / leg.leverage
     if rate is None:
         raise MissingInput("leverage", f"the initial margin of {leg.symbol} needs it, and so does the fee to close")
@@ -130,7 +133,7 @@ def closing_fee(leg: Leg, rate: Decimal, fee_rate: Decimal) -> Decimal:
     side = 1 if leg.size > 0 else -1
     if leg.product is Product.INVERSE:
         side = -side
-    return notional_at(leg, entry_of(leg)) * (1 - side * rate) * fee_rate
+    return notional_at(leg, entry_of(leg)) * max(1 - side * rate, ZERO) * fee_rate
 
 
 def pair_legs(long: Valued, short: Valued) -> None:
@@ -164,7 +167,7 @@ def _order_margin(leg: Leg, position: Decimal, rate: Decimal, fee_rate: Decimal)
         value = abs(leg.contract_size * contracts)
         value = value / price if leg.product is Product.INVERSE else value * price
         turn = -side if leg.product is Product.INVERSE else side
-        return value * (rate + fee_rate + (1 - turn * rate) * fee_rate)
+        return value * (rate + fee_rate + max(1 - turn * rate, ZERO) * fee_rate)
 
     if leg.hedge_side == "long":
         return margin(leg.order_buy, 1)

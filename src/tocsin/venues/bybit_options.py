@@ -9,6 +9,7 @@ of the money. Factors are the venue's per coin.
 from decimal import Decimal
 
 from tocsin.venues import VenueRefusal
+from tocsin.venues.bybit_tables import to_settle
 from tocsin.venues.contract import Leg, LegMargin, LiquidationPrice, MissingInput, NoPrice
 from tocsin.venues.params import Params
 from tocsin.venues.products import entry_of, mark_of
@@ -46,7 +47,7 @@ def value_option(leg: Leg, params: Params) -> LegMargin:
     profit = None if leg.entry is None else leg.size * leg.contract_size * (mark - leg.entry)
     return LegMargin(
         symbol=leg.symbol,
-        unit=leg.settle or "USDC",
+        unit=to_settle(leg),
         notional=contracts * (leg.index if leg.index is not None else mark),
         initial=initial,
         maintenance=maintenance,

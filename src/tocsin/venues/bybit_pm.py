@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from tocsin.risk.pricing import price_option
 from tocsin.venues import VenueRefusal
 from tocsin.venues.bybit_account import account_health, coin_prices
 from tocsin.venues.bybit_equity import read_loans, read_wallet
@@ -32,6 +31,7 @@ from tocsin.venues.contract import (
     Portfolio,
     Product,
 )
+from tocsin.venues.option_market import require_market
 from tocsin.venues.params import Params
 from tocsin.venues.products import entry_of, mark_of, notional_at, profit_between
 
@@ -179,28 +179,18 @@ def _profit(
 
 
 def _revalue(leg: Leg, move: Decimal, shock: str, unit: Unit) -> Decimal:
-    terms = leg.option
-    if terms is None:
-        raise MissingInput("option", f"{leg.symbol} is revalued from its terms")
-    forward = terms.forward if terms.forward is not None else leg.index
-    found = {"forward": forward, "vol": terms.vol, "expiry_years": terms.expiry_years}
-    for name, value in found.items():
-        if value is None:
-            raise MissingInput(f"option.{name}", f"{leg.symbol} is revalued at shocked prices and volatilities")
-    assert forward is not None and terms.vol is not None and terms.expiry_years is not None
-    days = max(terms.expiry_years * YEAR_DAYS, ONE)
-    scale = (unit.vol_days / days) ** unit.vol_power
+    market = require_market(leg)
+    scale = (unit.vol_days / max(market.years * YEAR_DAYS, ONE)) ** unit.vol_power
     factor = {"up": 1 + unit.vol_up * scale, "same": ONE, "down": max(1 - unit.vol_down * scale, ZERO)}[shock]
-
-    def price(at: Decimal, vol: Decimal) -> Decimal:
-        years = float(terms.expiry_years or ZERO)
-        return Decimal(repr(price_option(float(at), float(terms.strike), years, float(vol), call=terms.is_call)))
-
-    change = price(forward * (1 + move), terms.vol * factor) - price(forward, terms.vol)
-    return leg.size * leg.contract_size * change
+    after = market.price(market.forward * (1 + move), market.vol * factor)
+    return leg.size * leg.contract_size * (after - market.price(market.forward, market.vol))
 
 
 def _contingency(coin: str, legs: Sequence[Leg], unit: Unit, portfolio: Portfolio) -> Decimal:
+    for name in ("future", *CONTINGENCIES):
+        key = f"contingency:{coin}:{name}"
+        if portfolio.extra.get(key, ZERO) < 0:
+            raise VenueRefusal(f'extra["{key}"] must be 0 or more, was {portfolio.extra[key]}')
     given = portfolio.extra.get(f"contingency:{coin}:future")
     if given is None:
         given = ZERO

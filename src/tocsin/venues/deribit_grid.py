@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from tocsin.risk.pricing import compute_greeks, price_option
+from tocsin.risk.pricing import compute_greeks
 from tocsin.venues import VenueRefusal
-from tocsin.venues.contract import Leg, MissingInput, OptionTerms, Product
+from tocsin.venues.contract import Leg, Product
 from tocsin.venues.deribit_legs import to_coins
+from tocsin.venues.option_market import Market, require_market
 from tocsin.venues.products import mark_of
 
 ZERO, ONE, YEAR_DAYS = Decimal(0), Decimal(1), Decimal(365)
@@ -96,29 +97,27 @@ def profit_at(leg: Leg, move: Decimal, shock: str, pair: Pair, general: General)
     if leg.product in (Product.LINEAR, Product.INVERSE):
         coins = signed_coins(leg)
         return coins * mark_of(leg) * move if leg.product is Product.LINEAR else coins * (1 - 1 / (1 + move))
-    terms = _terms(leg)
-    assert terms.forward is not None and terms.vol is not None
-    vol = shock_volatility(terms, shock, pair, general)
-    after = _price(terms, terms.forward * (1 + move), vol)
-    before = _price(terms, terms.forward, terms.vol)
+    market = _market(leg)
+    forward = market.forward * (1 + move)
+    after = market.price(forward, shock_volatility(market, shock, pair, general))
+    before = market.price(market.forward, market.vol)
     if is_coin_settled(leg):
-        after, before = after / (terms.forward * (1 + move)), before / terms.forward
+        after, before = after / forward, before / market.forward
     return leg.size * leg.contract_size * (after - before)
 
 
-def shock_volatility(terms: OptionTerms, shock: str, pair: Pair, general: General) -> Decimal:
+def shock_volatility(market: Market, shock: str, pair: Pair, general: General) -> Decimal:
     """
     Return an option's volatility after a shock.
     """
-    assert terms.vol is not None and terms.expiry_years is not None
     if shock == SAME:
-        return terms.vol
-    days = max(terms.expiry_years * YEAR_DAYS, general.dte_floor)
+        return market.vol
+    days = max(market.years * YEAR_DAYS, general.dte_floor)
     power = pair.short_term_vega_power if days < 30 else pair.long_term_vega_power
     scale = (Decimal(30) / days) ** power
     if shock == UP:
-        return max(terms.vol * (1 + pair.volatility_range_up * scale), pair.min_volatility_for_shock_up)
-    return max(terms.vol * (1 - pair.volatility_range_down * scale), ZERO)
+        return max(market.vol * (1 + pair.volatility_range_up * scale), pair.min_volatility_for_shock_up)
+    return max(market.vol * (1 - pair.volatility_range_down * scale), ZERO)
 
 
 def delta_of(leg: Leg) -> Decimal:
@@ -127,12 +126,9 @@ def delta_of(leg: Leg) -> Decimal:
     """
     if leg.product in (Product.LINEAR, Product.INVERSE):
         return signed_coins(leg)
-    terms = _terms(leg)
-    assert terms.forward is not None and terms.vol is not None and terms.expiry_years is not None
-    greeks = compute_greeks(
-        float(terms.forward), float(terms.strike), float(terms.expiry_years), float(terms.vol), call=terms.is_call
-    )
-    return leg.size * leg.contract_size * _exact(greeks.delta)
+    market = _market(leg)
+    terms = (float(market.forward), float(market.strike), float(market.years), float(market.vol))
+    return leg.size * leg.contract_size * Decimal(repr(compute_greeks(*terms, call=market.is_call).delta))
 
 
 def signed_coins(leg: Leg) -> Decimal:
@@ -149,26 +145,7 @@ def is_coin_settled(leg: Leg) -> bool:
     return leg.product in (Product.INVERSE, Product.OPTION_INVERSE)
 
 
-def _terms(leg: Leg) -> OptionTerms:
+def _market(leg: Leg) -> Market:
     if leg.product not in (Product.OPTION, Product.OPTION_INVERSE):
         raise VenueRefusal(f"deribit-pm has no rule for {leg.symbol}: it is {leg.product}")
-    terms = leg.option
-    if terms is None:
-        raise MissingInput("option", f"{leg.symbol} is revalued from its terms")
-    forward = terms.forward if terms.forward is not None else leg.index
-    for name, value in (("forward", forward), ("vol", terms.vol), ("expiry_years", terms.expiry_years)):
-        if value is None:
-            raise MissingInput(f"option.{name}", f"{leg.symbol} is revalued at shocked prices and volatilities")
-        if value < 0 or (name == "forward" and not value):
-            raise VenueRefusal(f"{leg.symbol}: option.{name} must be above 0, was {value}")
-    return msgspec.structs.replace(terms, forward=forward)
-
-
-def _price(terms: OptionTerms, forward: Decimal, vol: Decimal) -> Decimal:
-    assert terms.expiry_years is not None
-    value = price_option(float(forward), float(terms.strike), float(terms.expiry_years), float(vol), call=terms.is_call)
-    return _exact(value)
-
-
-def _exact(value: float) -> Decimal:
-    return Decimal(repr(value))
+    return require_market(leg)

@@ -40,6 +40,7 @@ from tocsin.venues.deribit_grid import (
     is_coin_settled,
 )
 from tocsin.venues.deribit_legs import Valued, to_currency
+from tocsin.venues.option_market import YEARS_MAX, require_market
 from tocsin.venues.params import Params, ParamSet, parse_time
 from tocsin.venues.products import mark_of, notional_at, profit_between
 
@@ -84,7 +85,7 @@ def evaluate_portfolio(portfolio: Portfolio, params: Params) -> Evaluation:
     for leg in portfolio.legs:
         groups.setdefault((to_currency(leg), leg.underlying), []).append(leg)
     charges = {key: charge_index(legs, portfolio, source) for key, legs in groups.items()}
-    added = sum((portfolio.extra.get(name, ZERO) for name in ("open_orders_margin", "mmp_margin", "spot_margin")), ZERO)
+    added = _added(portfolio)
     pools = _pools(portfolio, charges, prices, source.number("general", "mm_factor"), added)
     margins = tuple(_leg_margin(leg, source) for leg in portfolio.legs)
     signed = _parts(charges)
@@ -94,6 +95,16 @@ def evaluate_portfolio(portfolio: Portfolio, params: Params) -> Evaluation:
     if any(not is_coin_settled(leg) for leg in portfolio.legs):
         notes.append("stablecoin-settled positions use the parameters of their coin; not reproduced on a payload")
     return total_up(portfolio, "deribit-pm", pools, margins, prices, source, signed, notes)
+
+
+def _added(portfolio: Portfolio) -> Decimal:
+    total = ZERO
+    for name in ("open_orders_margin", "mmp_margin", "spot_margin"):
+        value = portfolio.extra.get(name, ZERO)
+        if value < 0:
+            raise VenueRefusal(f'extra["{name}"] must be 0 or more, was {value}')
+        total += value
+    return total
 
 
 def charge_index(legs: Sequence[Leg], portfolio: Portfolio, source: ParamSet) -> Charge:
@@ -174,8 +185,9 @@ def _by_expiry(deltas: Sequence[tuple[Leg, Decimal]], portfolio: Portfolio) -> d
     out: dict[tuple[str, Decimal], Decimal] = {}
     for leg, delta in deltas:
         match = _DATE.search(leg.symbol)
-        if leg.option is not None and leg.option.expiry_years is not None:
-            key = (match[1] if match else f"{leg.option.expiry_years}", leg.option.expiry_years)
+        if leg.product in (Product.OPTION, Product.OPTION_INVERSE):
+            years = require_market(leg).years
+            key = (match[1] if match else f"{years}", years)
         elif match is None:
             key = (leg.symbol, ZERO)
         else:
@@ -196,7 +208,10 @@ def _years(leg: Leg, date: str, portfolio: Portfolio) -> Decimal:
     except ValueError:
         raise VenueRefusal(f"{leg.symbol}: {date} is no date such as 28JUN24") from None
     seconds = Decimal(str((day - parse_time(portfolio.time)).total_seconds()))
-    return max(seconds / _YEAR_SECONDS, ZERO)
+    years = max(seconds / _YEAR_SECONDS, ZERO)
+    if years > YEARS_MAX:
+        raise VenueRefusal(f"time must be within {YEARS_MAX} years of the expiry of {leg.symbol}, was {portfolio.time}")
+    return years
 
 
 def _pools(
