@@ -303,6 +303,29 @@ def test_state_of_the_documentation():
     assert found.legs[0].basis.params_date == "2024-01-01"
 
 
+def test_states_of_several_dexes_are_added_up():
+    stock = {"coin": "xyz:TSLA", "szi": "10", "entryPx": "300", "positionValue": "3010", "maxLeverage": 10}
+    stock |= {"leverage": {"type": "isolated", "value": 10, "rawUsd": "-2700"}, "marginUsed": "310"}
+    other = {
+        "assetPositions": [{"type": "oneWay", "position": stock}],
+        "crossMaintenanceMarginUsed": "0.0",
+        "crossMarginSummary": {"accountValue": "50", "totalMarginUsed": "0.0", "totalRawUsd": "50"},
+        "marginSummary": {"accountValue": "360", "totalMarginUsed": "310", "totalRawUsd": "-2650"},
+        "withdrawable": "50",
+    }
+    reading = read(DOCUMENTED, other)
+    assert [b.asset for b in reading.portfolio.balances] == ["USDC", "USDC@xyz"]
+    found = CROSS.run(reading.portfolio)
+    own = {**found.signed, "equity": found.equity}
+    account = {f.quantity: f.value for f in reading.reported if f.leg < 0}
+    assert set(account) == {"equity", "crossMaintenanceMarginUsed", "totalMarginUsed", "withdrawable"}
+    for quantity, value in account.items():
+        assert abs(own[quantity] - value) < D("1e-9")
+    mixed = {**DOCUMENTED, "assetPositions": DOCUMENTED["assetPositions"] + other["assetPositions"]}
+    with pytest.raises(PayloadError, match="of one dex"):
+        read(mixed)
+
+
 def test_spot_states_tell_the_kind_of_account():
     spot = {"balances": [{"coin": "USDC", "token": 0, "total": "99.6", "hold": "0.0", "entryNtl": "0.0"}]}
     assert read(DOCUMENTED, spot).portfolio.balances[0].amount == D("13104.514502")

@@ -36,13 +36,24 @@ def read_state(state: Fields, draft: Draft) -> None:
     if moment := state.optional_text("time"):
         draft.time = draft.time or moment
         draft.moments[f"clearinghouseState {dex}".strip()] = moment
-    if not dex:
-        whole = state.inner("marginSummary") if "marginSummary" in state else summary
-        draft.report(ACCOUNT, "equity", whole.optional("accountValue"), "marginSummary.accountValue")
-        used = state.optional("crossMaintenanceMarginUsed")
-        draft.report(ACCOUNT, "crossMaintenanceMarginUsed", used, "crossMaintenanceMarginUsed")
-        draft.report(ACCOUNT, "totalMarginUsed", whole.optional("totalMarginUsed"), "marginSummary.totalMarginUsed")
-        draft.report(ACCOUNT, "withdrawable", state.optional("withdrawable"), "withdrawable")
+    whole = state.inner("marginSummary") if "marginSummary" in state else summary
+    used = state.optional("crossMaintenanceMarginUsed")
+    _add_up(draft, "equity", whole.optional("accountValue"), "marginSummary.accountValue")
+    _add_up(draft, "crossMaintenanceMarginUsed", used, "crossMaintenanceMarginUsed")
+    _add_up(draft, "totalMarginUsed", whole.optional("totalMarginUsed"), "marginSummary.totalMarginUsed")
+    _add_up(draft, "withdrawable", state.optional("withdrawable"), "withdrawable")
+
+
+def _add_up(draft: Draft, quantity: str, value: Decimal | None, name: str) -> None:
+    """
+    Report a figure of the account: the sum over its dexes, each of which reports its own.
+    """
+    before = [f for f in draft.reported if f.leg == ACCOUNT and f.quantity == quantity]
+    for figure in before:
+        draft.reported.remove(figure)
+        if value is not None and figure.value is not None:
+            value = NUMBERS.add(value, figure.value)
+    draft.report(ACCOUNT, quantity, value, f"{name} of all dexes" if before else name)
 
 
 def read_wrapped(element: Fields, draft: Draft) -> None:
