@@ -251,3 +251,10 @@ def test_dollars_of_all_kinds_become_the_other_venues() -> None:
     )
     other = translate(own, find_rulebook("dydx"))
     assert [(b.asset, b.amount) for b in other.balances] == [("USDC", 1490)]
+
+
+def test_portfolio_margin_is_cured_to_its_threshold() -> None:
+    # Maintenance 104,000 x 0.4 %: liquidated at 1.05 times of it.
+    portfolio = msgspec.structs.replace(account(leg(price="104000"), usdt="430"), mode=Mode.PORTFOLIO)
+    first = assess(find_rulebook("binance-pm"), portfolio, {}).cures[0]
+    assert (first.level, first.deposit) == ("maintenance", D("416") * D("1.05") - 430)

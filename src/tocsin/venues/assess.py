@@ -128,11 +128,19 @@ def find_cures(run: Callable[[Portfolio], Evaluation], portfolio: Portfolio, eva
     return cures
 
 
+def liquidation_need(evaluation: Evaluation) -> Decimal | None:
+    """
+    Return the amount at which equity is liquidated: `signed["liquidation_requirement"]` where the venue's threshold is
+    not maintenance itself, else maintenance.
+    """
+    return evaluation.signed.get("liquidation_requirement", evaluation.maintenance)
+
+
 def shortfall(portfolio: Portfolio, evaluation: Evaluation, level: str) -> Decimal:
     """
     Return what the shared part of the account lacks to a level; below 0 if it has more, or if that is not known.
     """
-    needed = evaluation.initial if level == "initial" else evaluation.maintenance
+    needed = evaluation.initial if level == "initial" else liquidation_need(evaluation)
     if needed is None or evaluation.equity is None:
         return -ONE
     have = evaluation.equity
@@ -251,12 +259,13 @@ def _t_star(
         times += [minutes] if minutes is not None else []
     shared = [leg for leg in portfolio.legs if leg.mode is not Mode.ISOLATED and leg.size]
     if shared:
-        if evaluation.equity is None or evaluation.maintenance is None:
+        need = liquidation_need(evaluation)
+        if evaluation.equity is None or need is None:
             return None, "T* needs equity and maintenance of the account"
         deviation = ZERO
         for coin in sorted({leg.underlying for leg in shared}):
             deviation += abs(_slope(book, portfolio, evaluation.equity, coin)) * vols[coin]
-        buffer = evaluation.equity - evaluation.maintenance
+        buffer = evaluation.equity - need
         for n, leg in enumerate(portfolio.legs):
             margin = evaluation.legs[n]
             if leg.mode is Mode.ISOLATED and margin.unit == evaluation.unit:

@@ -56,7 +56,7 @@ def evaluate_pm(portfolio: Portfolio, params: Params) -> Evaluation:
     equity = book.equity()
     margins = tuple(_leg_margin(v, valued, book, equity, maintenance, limit) for v in valued)
     initial = sum((v.initial + v.orders) * prices[v.asset] for v in valued) + loan_initial
-    signed = {"sumMM": maintenance, "marginMM": loans}
+    signed = {"sumMM": maintenance, "marginMM": loans, "liquidation_requirement": limit * maintenance}
     if equity is not None:
         signed["adjustedEquity"] = equity
         if maintenance > 0:

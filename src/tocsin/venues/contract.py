@@ -209,7 +209,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """
     An account under one rulebook: amounts in `unit`, requirement totals >= 0, `equity` signed.
 
-    `signed` holds the venue's own signed or differently named outputs (`uniMMR`, `mgnRatio`, `risk_matrix_margin`).
+    `signed` holds the venue's own signed or differently named outputs (`uniMMR`, `mgnRatio`, `risk_matrix_margin`), and
+    `liquidation_requirement` where equity is liquidated at another amount than `maintenance`.
     """
 
     rules: str
