@@ -122,6 +122,8 @@ def _is_whole(element: Fields, draft: Draft) -> bool:
 
 def _read_borrowed(element: Fields, draft: Draft, symbol: str) -> None:
     parts = symbol.split("-")
+    if len(parts) != 2:
+        raise PayloadError(f"{element.where}: instId of a spot margin position must be BASE-QUOTE, was {symbol!r}")
     owed = element.number("liab")
     if not owed:
         raise PayloadError(f"{element.where}: liab must not be 0: {symbol} owes nothing")
