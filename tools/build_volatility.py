@@ -26,8 +26,8 @@ HEAD = {
     "valid_from": "2025-10-24",
     "valid_to": None,
     "source": "closes of exchanges' public data: binance spot and usd-m perpetuals, hourly, "
-    "Roshan7869/algotrading @db07ceb71; perpetuals, 5 minutes, won9892000/GENETIC-TRADER-ENGINE-VER2 @fa3bdcc; coinbase, daily, "
-    "smoothbrainquant/trading-for-new-dads @ca5c825",
+    "Roshan7869/algotrading @db07ceb71; perpetuals, 5 minutes, won9892000/GENETIC-TRADER-ENGINE-VER2 @fa3bdcc; "
+    "coinbase, daily, smoothbrainquant/trading-for-new-dads @ca5c825",
     "authenticity": "computed from market data (class B of data/SOURCES.md); each coin names its series and last day",
     "unit": "fraction a day; USD",
 }
