@@ -104,7 +104,9 @@ def test_a_spot_hedge_counts_on_the_losing_side_alone() -> None:
     assert plain == 10000
     for leg, hedge in ((long, D("-0.4")), (short, D("0.4"))):
         found = PM.run(account(leg, usdc=100000, extra={"spot_hedge:BTC": hedge}))
-        assert found.signed["maxLoss BTC"] == 6000, "the hedge's own loss on the winning side is not counted"
+        assert found.signed["maxLoss BTC"] == 6000
+        found = PM.run(account(leg, usdc=100000, extra={"spot_hedge:BTC": 5 * hedge}))
+        assert found.signed["maxLoss BTC"] == 0, "the hedge's own loss on the winning side is not counted"
 
 
 @pytest.mark.parametrize("call", [True, False])
@@ -299,6 +301,8 @@ def test_the_worked_example_of_short_options(call: bool) -> None:
     (margin,) = CROSS.run(account(leg, usdc=10000)).legs
     assert margin.maintenance == 1260
     assert margin.initial == max(D("0.15") * 30000 - 1000, D("0.1") * 30000) + 300
+    far = msgspec.structs.replace(leg, option=OptionTerms(is_call=call, strike=D(60000 if call else 1000)))
+    assert CROSS.run(account(far, usdc=10000)).initial == D("0.1") * 30000 + 300
     found = CROSS.run(account(leg, usdc=10000))
     assert found.signed["accountMMRate"] == D("0.126")
     (free,) = CROSS.run(account(msgspec.structs.replace(leg, size=D(1)), usdc=10000)).legs

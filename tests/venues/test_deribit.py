@@ -180,6 +180,10 @@ def test_roll_shock_is_charged_on_gross_expiries_and_grows_with_time() -> None:
     pair = PM.run(account(inverse(100000), near, time=at)).signed
     assert pair["worst_case"] == 0
     assert pair["roll_shock"] == D("0.02"), "one coin on each expiry, at the minimum of 1 %"
+    same_day = [msgspec.structs.replace(inverse(-100000), symbol="BTC-27DEC24"),
+                msgspec.structs.replace(option(1, 1000, "0.99", call=True), symbol="BTC-27DEC24-1000-C")]  # fmt: skip
+    netted = PM.run(account(*same_day, time=at)).signed["roll_shock"]
+    assert netted < D("1e-9"), "a call deep in the money nets the future of its expiry"
     later = PM.run(account(inverse(100000), far, time=at)).signed["roll_shock"]
     assert later == pytest.approx(D("0.01") + (D("0.075") * 371 / 365).exp() - 1)
     with pytest.raises(MissingInput, match="time is missing"):
@@ -222,6 +226,8 @@ def test_the_examples_of_the_linear_perpetual_page() -> None:
     for coins, initial, maintenance in ((25, 53125, 28125), (350, 1312500, 962500)):
         found = SM.run(account(linear(coins), cash=5000000, currency="USDC"))
         assert (found.initial, found.maintenance) == (initial, maintenance)
+    away = SM.run(account(linear(25, mark=D(101000)), cash=5000000, currency="USDC"))
+    assert away.maintenance == 28125, "the margin is taken at the index price"
     sol = Leg(symbol="SOL_USDC-PERPETUAL", underlying="SOL", product=Product.LINEAR, size=D(6000), mark=D(200),
               entry=D(200), index=D(200))  # fmt: skip
     assert SM.run(account(sol, cash=1000000, currency="USDC")).initial == 84000

@@ -126,8 +126,8 @@ def charge_index(legs: Sequence[Leg], portfolio: Portfolio, source: ParamSet) ->
     worst = -min((*total.standard, *far, ZERO))
     deltas = [(leg, delta_of(leg)) for leg in legs]
     roll = ZERO
-    for expiry, delta in _by_expiry(deltas, portfolio).items():
-        grown = Decimal(repr(math.exp(float(money["annualised_move_risk"] * expiry)))) - 1
+    for years, delta in _by_expiry(deltas, portfolio):
+        grown = Decimal(repr(math.exp(float(money["annualised_move_risk"] * years)))) - 1
         roll += abs(delta) * max(money["min_annualised_move"], grown)
     shock = shock_delta(deltas, index, pair)
     return Charge(worst, roll if in_coin else roll * index, shock if in_coin else shock * index)
@@ -178,26 +178,23 @@ def shock_delta(deltas: Sequence[tuple[Leg, Decimal]], index: Decimal, pair: Pai
     return size * min(pair.m_inc * beyond, pair.max_delta_shock)
 
 
-def _by_expiry(deltas: Sequence[tuple[Leg, Decimal]], portfolio: Portfolio) -> dict[Decimal, Decimal]:
+def _by_expiry(deltas: Sequence[tuple[Leg, Decimal]], portfolio: Portfolio) -> Iterable[tuple[Decimal, Decimal]]:
     """
-    Return net deltas by years to expiry; a perpetual has its own, 0.
+    Return years left and net delta of each expiry; a perpetual is one of its own, with 0 years.
     """
-    out: dict[tuple[str, Decimal], Decimal] = {}
+    out: dict[str, tuple[Decimal, Decimal]] = {}
     for leg, delta in deltas:
         match = _DATE.search(leg.symbol)
         if leg.product in (Product.OPTION, Product.OPTION_INVERSE):
             years = require_market(leg).years
-            key = (match[1] if match else f"{years}", years)
+            name = match[1] if match else f"{years}"
         elif match is None:
-            key = (leg.symbol, ZERO)
+            name, years = leg.symbol, ZERO
         else:
-            key = (match[1], _years(leg, match[1], portfolio))
-        same = next((k for k in out if k[0] == key[0]), key)
-        out[same] = out.get(same, ZERO) + delta
-    merged: dict[Decimal, Decimal] = {}
-    for (_, years), delta in out.items():
-        merged[years] = merged.get(years, ZERO) + abs(delta)
-    return merged
+            name, years = match[1], _years(leg, match[1], portfolio)
+        known, net = out.get(name, (years, ZERO))
+        out[name] = (known, net + delta)
+    return out.values()
 
 
 def _years(leg: Leg, date: str, portfolio: Portfolio) -> Decimal:
