@@ -68,7 +68,7 @@ def test_the_present_value_of_every_path_fits_it(sheet: RiskSheet) -> None:
         ("=5", "--set must be PATH=VALUE"),
         ("calls.deadline_ns=1.5", "calls.deadline_ns must be an integer such as 900000000000, was '1.5'"),
         ("calls.enabled=maybe", "calls.enabled must be on or off, was 'maybe'"),
-        ("waterfall.lots=que", "waterfall.lots must be one of pro_rata, queue, water_filling, was 'que'"),
+        ("waterfall.lots=que", "waterfall.lots must be one of pro_rata, queue, water_filling, min_max, was 'que'"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_message(sheet: RiskSheet, change: str, words: str) -> None:
