@@ -70,6 +70,12 @@ def test_mc_025_what_is_disputed_stays(disputed: int, amount: int) -> None:
     assert size_transfer(985, 600, disputed, least=100, multiple=10).amount == amount
 
 
+@pytest.mark.parametrize(("required", "held"), [(900, 600), (600, 900), (600, 600)])
+def test_mc_025_nothing_undisputed_is_no_movement(required: int, held: int) -> None:
+    """MC-025, mirrored, without a minimum."""
+    assert size_transfer(required, held, disputed=300) == (Movement.NONE, 0, required - held)
+
+
 @given(MONEY, MONEY, MONEY, MONEY, st.integers(1, 10**6), MONEY)
 def test_transfers_never_overshoot_by_a_multiple(
     required: int, held: int, disputed: int, least: int, multiple: int, more: int

@@ -48,6 +48,7 @@ def test_wf_072_what_was_called_counts_until_the_period_ends() -> None:
     """WF-072."""
     assert [assessment_cap(25, 2_000_000, called) for called in (0, 30, 50, 51)] == [50, 20, 0, 0]
     assert assessment_cap(3, 1_500_000) == 4
+    assert assessment_cap(0, 2_000_000) == assessment_cap(25, 0) == 0
 
 
 def test_wf_073_the_order_of_payers() -> None:
