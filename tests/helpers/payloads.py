@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from tocsin.desk.check import Row, check_reading, choose_rulebook
+from tocsin.desk.check import check_reading, choose_rulebook
+from tocsin.desk.rows import Row
 from tocsin.desk.worlds import Unknown, World, own_value
 from tocsin.venues.params import Params
 from tocsin.venues.readers.files import decode, read_value

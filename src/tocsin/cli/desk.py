@@ -41,7 +41,8 @@ def desk(
     json
         Print one object with every row.
     """
-    from tocsin.desk.check import Report, Status, check_found
+    from tocsin.desk.check import check_found
+    from tocsin.desk.rows import Report, Status
     from tocsin.venues.readers.files import read_bytes
     from tocsin.venues.registry import find_rulebook
     from tocsin.views.desk_json import to_plain

@@ -9,12 +9,13 @@ explained by halves: a cause that leaves more is none. Parts are signed and sum 
 from collections.abc import Sequence
 from decimal import Decimal
 
+from tocsin.desk.account import Account
 from tocsin.desk.codes import Code, Part
 from tocsin.desk.question import Question
 from tocsin.desk.swaps import Swap, swaps_for
-from tocsin.desk.worlds import EXACT, World, try_value
+from tocsin.desk.worlds import EXACT, World
 from tocsin.venues.contract import Evaluation
-from tocsin.venues.reading import ACCOUNT, Figure, Reading
+from tocsin.venues.reading import ACCOUNT, Figure
 
 TIGHT = Decimal("1e-6")
 LOOSE = Decimal("5e-4")
@@ -52,20 +53,23 @@ def attribute(question: Question) -> tuple[Part, ...]:
     if abs(difference) <= abs(question.reported) * SLIGHT and abs(difference) <= _input_digits(question) + digit:
         return (Part(Code.ROUNDING, difference, "the printed digits of the inputs"),)
     if question.figure.leg == ACCOUNT and question.is_mixed(ACCOUNT):
-        why = f"time stamps of the payload lie {question.spread_s} s apart: its parts are of different moments"
+        why = f"time stamps of the payload lie {question.account.spread_s} s apart: its parts are of different moments"
         return (Part(Code.STALE_SNAPSHOT, difference, why),)
-    return (Part(Code.UNEXPLAINED, difference, "no single swap, and no two, give the reported figure"),)
+    why = "no single swap, and no two, give the reported figure"
+    if question.account.is_spent:
+        why = "the search was cut off: too many positions to try every swap"
+    return (Part(Code.UNEXPLAINED, difference, why),)
 
 
-def find_hint(reading: Reading, figure: Figure, world: World, evaluation: Evaluation) -> Part | None:
+def find_hint(account: Account, figure: Figure, world: World, evaluation: Evaluation) -> Part | None:
     """
     Return the swap under which the rules give a liquidation price that they do not give as it stands, None if none.
     """
     if figure.value is None or figure.leg == ACCOUNT:
         return None
-    question = Question(reading, figure, world, evaluation, Decimal(0))
+    question = Question(account, figure, world, evaluation, Decimal(0))
     for swap in swaps_for(question):
-        value = try_value(swap.apply(world), figure)
+        value = question.try_value(_name(swap), swap.apply(world))
         if value is not None and abs(EXACT.subtract(figure.value, value)) <= abs(figure.value) * TIGHT:
             return Part(swap.code, Decimal(0), f"{swap.why} gives {value:.10g}")
     return None
@@ -90,7 +94,7 @@ def _input_digits(question: Question) -> Decimal:
             value: Decimal | None = getattr(leg, name)
             if value:
                 world = question.world.with_leg(place, **{name: value + quantum(value) / 2})
-                moved = try_value(world, question.figure)
+                moved = question.try_value(f"{place} {name} + half a digit", world)
                 room += abs(moved - question.own) if moved is not None else 0
     return room
 
@@ -98,12 +102,16 @@ def _input_digits(question: Question) -> Decimal:
 def _try_all(question: Question) -> list[tuple[Swap, Decimal]]:
     tried: list[tuple[Swap, Decimal]] = []
     for swap in swaps_for(question):
-        value = try_value(swap.apply(question.world), question.figure)
+        value = question.try_value(_name(swap), swap.apply(question.world))
         if value is not None and value != question.own:
             tried.append((swap, value))
             if _is_tight(question, value):
                 break
     return tried
+
+
+def _name(swap: Swap) -> str:
+    return f"{swap.code} {swap.why}"
 
 
 def _is_tight(question: Question, value: Decimal) -> bool:
@@ -143,7 +151,7 @@ def _explain_by_two(question: Question, tried: Sequence[tuple[Swap, Decimal]]) -
         for second, _ in list(tried)[:PAIR_FIRSTS_MAX]:
             if second.code is swap.code:
                 continue
-            both = try_value(second.apply(world), question.figure)
+            both = question.try_value(f"{_name(swap)} & {_name(second)}", second.apply(world))
             if both is not None and _is_tight(question, both):
                 first = Part(swap.code, EXACT.subtract(value, question.own), swap.why)
                 then = Part(second.code, EXACT.subtract(both, value), second.why)

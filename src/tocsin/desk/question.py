@@ -2,20 +2,21 @@
 One figure in doubt: what was reported, what the rules give, and what the payload offers to tell the two apart.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 
+from tocsin.desk.account import Account
 from tocsin.desk.worlds import EXACT, World
 from tocsin.venues.contract import NUMBERS, Evaluation, Leg, Mode, Product
-from tocsin.venues.readers.names import moment
-from tocsin.venues.reading import ACCOUNT, Figure, Reading
+from tocsin.venues.reading import ACCOUNT, Figure
 
 ZERO, ONE = Decimal(0), Decimal(1)
 IMPLIED = "implied by "
 FAR_APART_S = 60
+PLACES_MAX = 12
+"""How many legs of an account are searched for the cause of one figure."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,11 @@ class Question:
     A reported figure that the rules do not give to the digit.
 
     Attributes:
-        reading: The payload. figure: The reported one, its value not None.
+        account: The payload. figure: The reported one, its value not None.
         world: The account as read. evaluation: The rules' answer there. own: Their figure.
     """
 
-    reading: Reading
+    account: Account
     figure: Figure
     world: World
     evaluation: Evaluation
@@ -59,7 +60,7 @@ class Question:
         if place != ACCOUNT and (self.figure.quantity != "liquidation" or legs[place].mode is Mode.ISOLATED):
             return (place,)
         rest = [i for i in range(len(legs)) if i != place]
-        return tuple(rest if place == ACCOUNT else [place, *rest])
+        return tuple(rest if place == ACCOUNT else [place, *rest])[:PLACES_MAX]
 
     def leg(self, place: int) -> Leg:
         """
@@ -71,10 +72,16 @@ class Question:
         """
         Return another figure that the venue reports of a leg (or of the account), None if it does not.
         """
-        for figure in self.reading.reported:
-            if figure.leg == place and figure.quantity == quantity:
-                return figure.value
-        return None
+        return self.account.said(place, quantity)
+
+    def try_value(self, name: str, world: World) -> Decimal | None:
+        """
+        Return the figure in another world, known under a name; None where there is none or the rule does not go there.
+        """
+        if world.portfolio is self.world.portfolio and world.params is self.world.params:
+            return world.value(self.figure, self.evaluation)
+        evaluation = self.account.evaluate(name, world)
+        return None if evaluation is None else world.value(self.figure, evaluation)
 
     def prices(self, place: int) -> Iterator[tuple[str, Decimal]]:
         """
@@ -94,24 +101,12 @@ class Question:
         """
         Tell whether the leg's time stamp lies more than a minute from another one of the payload.
         """
-        return self.spread_s > FAR_APART_S and (place == ACCOUNT or len(self._stamps) > 1)
-
-    @cached_property
-    def spread_s(self) -> int:
-        """
-        Return the seconds between the first and the last time stamp of the payload.
-        """
-        return int((max(self._stamps) - min(self._stamps)).total_seconds()) if self._stamps else 0
-
-    @cached_property
-    def _stamps(self) -> list[datetime]:
-        texts: Mapping[str, str] = self.reading.moments
-        found = [moment(text) for text in [*texts.values(), self.reading.portfolio.time] if text]
-        return [when for when in found if when is not None]
+        far = self.account.spread_s > FAR_APART_S
+        return far and (place == ACCOUNT or len(self.account.stamps) > 1)
 
     def _shown(self, place: int, *, implied: bool) -> list[tuple[str, Decimal | None]]:
         out: list[tuple[str, Decimal | None]] = []
-        for name, price in self.reading.prices.get(place, {}).items():
+        for name, price in self.account.reading.prices.get(place, {}).items():
             is_implied = "/" in name or " " in name
             if is_implied is implied:
                 out.append((f"{IMPLIED}{name}" if implied else name, price))

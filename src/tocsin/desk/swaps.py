@@ -16,7 +16,7 @@ import msgspec
 from tocsin.core.errors import TocsinError
 from tocsin.desk.codes import Code
 from tocsin.desk.question import IMPLIED, ONE, ZERO, Question
-from tocsin.desk.worlds import Adjust, Unknown, World, try_value
+from tocsin.desk.worlds import Adjust, Unknown, World
 from tocsin.venues.contract import NUMBERS, Evaluation, Mode, Portfolio
 from tocsin.venues.params import ParamSet, versions
 from tocsin.venues.reading import ACCOUNT, Figure
@@ -70,7 +70,7 @@ def _prices(question: Question) -> Iterator[Swap]:
             if leg.index is not None:
                 swaps.append(_leg_swap(Code.PRICE_SOURCE, f"{leg.symbol}: index <- {label}", place, index=price))
             if name.startswith(IMPLIED) and question.is_mixed(place):
-                why = f"{swaps[0].why}; time stamps lie {question.spread_s} s apart"
+                why = f"{swaps[0].why}; time stamps lie {question.account.spread_s} s apart"
                 late.append(swaps[0]._replace(code=Code.STALE_SNAPSHOT, why=why))
                 continue
             yield from swaps
@@ -216,7 +216,7 @@ def _modes(question: Question) -> Iterator[Swap]:
                 continue
             why = f"{book.name} <- {other.name}, {mode}"
             yield Swap(Code.MODE_MISMATCH, why, partial(_in_mode, mode=mode, question=question, book=other))
-    for place, money in question.reading.set_aside.items():
+    for place, money in question.account.reading.set_aside.items():
         why = f"{portfolio.legs[place].symbol}: isolated with {_short(money)}"
         changes = {"mode": Mode.ISOLATED, "isolated_collateral": money}
         yield _leg_swap(Code.MODE_MISMATCH, why, place, **changes)
@@ -234,7 +234,7 @@ def _in_mode(world: World, *, mode: Mode, question: Question, book: Rulebook) ->
     for place, leg in enumerate(legs):
         money = leg.isolated_collateral
         if mode is Mode.ISOLATED and money is None:
-            money = question.reading.set_aside.get(place)
+            money = question.account.reading.set_aside.get(place)
             if money is None and len(legs) == 1 and question.evaluation.equity is not None:
                 profit = question.evaluation.legs[0].unrealised if question.evaluation.legs else None
                 money = NUMBERS.subtract(question.evaluation.equity, profit or ZERO)
@@ -328,7 +328,7 @@ def _solve_rate(question: Question, place: int) -> Decimal | None:
 
     def gap(rate: Decimal) -> Decimal | None:
         world = question.world.with_leg(place, maintenance_rate=rate, deduction=None)
-        value = try_value(world, question.figure)
+        value = question.try_value(f"{place} at {rate}", world)
         return None if value is None else NUMBERS.subtract(value, question.reported)
 
     rates = [Decimal("0.01"), Decimal("0.02")]

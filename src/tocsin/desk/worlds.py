@@ -8,8 +8,7 @@ from decimal import Context, Decimal
 
 import msgspec
 
-from tocsin.core.errors import TocsinError
-from tocsin.venues.contract import NUMBERS, Evaluation, Leg, LegMargin, MissingInput, Mode, NoPrice, Portfolio
+from tocsin.venues.contract import NUMBERS, Evaluation, Leg, LegMargin, Mode, NoPrice, Portfolio
 from tocsin.venues.params import Params
 from tocsin.venues.reading import ACCOUNT, Figure
 from tocsin.venues.registry import Rulebook
@@ -61,31 +60,19 @@ class World:
         """
         return self.book.run(self.portfolio, self.params)
 
-    def value(self, figure: Figure) -> Decimal | None:
+    def value(self, figure: Figure, evaluation: Evaluation) -> Decimal | None:
         """
-        Return the figure in this world: None for "no liquidation price".
-
-        Raises:
-            Unknown: The rule does not give it.
-            TocsinError: The rule refuses the account.
+        Return the figure by this world's evaluation: None for "no liquidation price", and where there is none.
         """
-        evaluation = self.evaluate()
-        value = own_value(evaluation, figure, self.portfolio)
-        if value is None:
+        try:
+            value = own_value(evaluation, figure, self.portfolio)
+            if value is None:
+                return None
+            for adjust in self.adjust:
+                value = adjust(figure, evaluation, value)
+        except (Unknown, ArithmeticError, IndexError):
             return None
-        for adjust in self.adjust:
-            value = adjust(figure, evaluation, value)
         return value
-
-
-def try_value(world: World, figure: Figure) -> Decimal | None:
-    """
-    Return the figure in a world, None where there is none or the rule does not go there.
-    """
-    try:
-        return world.value(figure)
-    except (TocsinError, Unknown, ArithmeticError):
-        return None
 
 
 def own_value(evaluation: Evaluation, figure: Figure, portfolio: Portfolio) -> Decimal | None:
@@ -181,6 +168,3 @@ def _leg_ratio(evaluation: Evaluation, portfolio: Portfolio, leg: Leg) -> Decima
     if len(portfolio.legs) == 1 and evaluation.health is not None and evaluation.health.value is not None:
         return evaluation.health.value
     raise Unknown("the rulebook gives no ratio by position")
-
-
-__all__ = ["EXACT", "Adjust", "MissingInput", "Unknown", "World", "own_value", "try_value"]

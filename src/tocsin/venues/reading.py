@@ -35,7 +35,7 @@ LIMIT = Decimal("1e24")
 FINEST = Decimal("1e-36")
 """Bounds of a number in a payload: |x| is 0, or between these. Beyond them a field is damaged, not large."""
 
-POSITIONS_MAX = 200_000
+POSITIONS_MAX = 10_000
 _DIGITS_MAX = 80
 _TEXT_MAX = 200
 

@@ -5,8 +5,8 @@ A check of recorded accounts as plain JSON values: numbers as exact texts.
 from decimal import Decimal
 from typing import Any
 
-from tocsin.desk.check import Report, Row, Status
 from tocsin.desk.codes import Part
+from tocsin.desk.rows import Report, Row, Status
 
 
 def to_plain(report: Report) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Iterable
 from decimal import Decimal
 
-from tocsin.desk.check import QUANTITIES, Report, Row, Status
 from tocsin.desk.codes import Code, Part
+from tocsin.desk.rows import QUANTITIES, Report, Row, Status
 from tocsin.views.tables import Table, render_text
 
 DASH = "–"

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from tests.helpers.payloads import Base, binance, bybit, deribit, hyperliquid, okx, read, row_of, text
-from tocsin.desk.check import Row, Status, check_reading
+from tocsin.desk.check import check_reading
 from tocsin.desk.codes import Code
+from tocsin.desk.rows import Row, Status
 from tocsin.desk.worlds import EXACT
 from tocsin.venues.params import versions
 

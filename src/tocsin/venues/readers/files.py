@@ -63,8 +63,7 @@ def read_value(value: Any, *, label: str, venue: str = "") -> Found:
     from tocsin.venues.readers.ccxt import is_ccxt, read_ccxt
     from tocsin.venues.readers.records import is_records, read_records
 
-    if venue and venue not in MODULES:
-        raise PayloadError(f"venue must be one of {', '.join(MODULES)}, was {show(venue)}{suggest(venue, MODULES)}")
+    _check_venue(venue, label)
     records = is_records(value)
     if records is not None:
         return read_records(records, label)
@@ -171,8 +170,15 @@ def _match(payload: Any, where: str, venue: str) -> tuple[Reader, list[Any], str
 
 
 def _candidates(venue: str) -> Iterable[Reader]:
-    for name in [venue] if venue else MODULES:
-        yield from readers_of(name)
+    for name in MODULES:
+        yield from (reader for reader in readers_of(name) if not venue or reader.venue == venue)
+
+
+def _check_venue(venue: str, where: str) -> None:
+    known = sorted({reader.venue for reader in _candidates("")})
+    if venue and venue not in known:
+        near = suggest(venue, known) or f"; known: {', '.join(known)}"
+        raise PayloadError(f"{where}: venue {show(venue)} is not known{near}")
 
 
 def _describe(payload: Any) -> str:
@@ -203,8 +209,7 @@ def _read_bundle(bundle: Fields, venue: str) -> Reading:
     if not isinstance(payloads, list) or not payloads:
         raise PayloadError(f"{bundle.where}: payloads must be a list with at least one payload, was {show(payloads)}")
     named = bundle.optional_text("venue") or venue
-    if named and named not in MODULES:
-        raise PayloadError(f"{bundle.where}: venue {show(named)} is not known{suggest(named, MODULES)}")
+    _check_venue(named, bundle.where)
     time = bundle.optional_text("time")
 
     def before(draft: Draft) -> None:

@@ -148,10 +148,10 @@ def _read_other(record: Fields, readings: list[Reading], skipped: list[Skip]) ->
     """
     venue = RULES.get(record.text("venue"), (record.text("venue"),))[0]
     try:
-        reading = read_payloads([record.raw("raw")], record.where)
+        reading = read_payloads([record.raw("raw")], record.where, venue)
     except PayloadError as error:
         text = str(error)
-        if "no reader knows" not in text and "no account" not in text:
+        if not any(words in text for words in ("no reader", "no account", "an empty list")):
             raise
         kind = record.optional_text("kind") or "payload"
         skipped.append(Skip(record.where, f"no reader for this {kind} of {venue}"))
