@@ -82,6 +82,17 @@ def test_every_recorded_check(check: dict[str, Any]) -> None:
     assert own == pytest.approx(check["expected"], rel=D("0.001"))
 
 
+@pytest.mark.parametrize("name", ["by-btc-testnet-short", "by-ltc-sandbox"])
+def test_classic_initial_margin_is_entry_value_at_the_highest_leverage(name: str) -> None:
+    record = read_records("positions.json")[name]
+    (reading,) = read_value([record], label="test").readings
+    (margin,) = CLASSIC.run(reading.portfolio).legs
+    assert margin.initial == pytest.approx(record["initialMargin"], rel=D("1e-6"))
+    blind = msgspec.structs.replace(reading.portfolio, extra={})
+    with pytest.raises(MissingInput, match="bust_price"):
+        CLASSIC.run(blind)
+
+
 def test_the_documented_portfolio_margin_account() -> None:
     record = read_records("accounts.json")["by-portfolio-margin-full"]
     (reading,) = read_value([record], label="test").readings

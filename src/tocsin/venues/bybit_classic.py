@@ -7,6 +7,8 @@ own (`bustPrice`), given as `extra["bust_price:SYMBOL"]`. Initial margin is entr
 
 from decimal import Decimal
 
+import msgspec
+
 from tocsin.venues import VenueRefusal
 from tocsin.venues.bybit_tables import find_table, to_settle
 from tocsin.venues.contract import (
@@ -61,7 +63,7 @@ def _value(leg: Leg, portfolio: Portfolio, params: Params) -> LegMargin:
     table, source, _ = find_table(leg, params)
     value = notional_at(leg, entry_of(leg))
     tier = table.find(value)
-    rate = table.initial_rate(value)
+    rate = table.initial_rate(value) if source is not None or leg.initial_rate is not None else _shipped(leg, params)
     basis = (
         Basis(formula=FORMULA, params="given with the position", params_date="", source="the payload")
         if source is None
@@ -79,3 +81,15 @@ def _value(leg: Leg, portfolio: Portfolio, params: Params) -> LegMargin:
         liquidation=LiquidationPrice(price=None, reason=NoPrice.INPUT_MISSING, binding="account"),
         basis=basis,
     )
+
+
+def _shipped(leg: Leg, params: Params) -> Decimal | None:
+    """
+    Return the least initial rate of shipped brackets where the payload states the maintenance rate alone, None without.
+    """
+    try:
+        table, _, complete = find_table(msgspec.structs.replace(leg, maintenance_rate=None), params)
+    except MissingInput:
+        return None
+    value = notional_at(leg, entry_of(leg))
+    return table.initial_rate(value) if complete or not table.charge(value).is_beyond else None
