@@ -258,3 +258,15 @@ def test_portfolio_margin_is_cured_to_its_threshold() -> None:
     portfolio = msgspec.structs.replace(account(leg(price="104000"), usdt="430"), mode=Mode.PORTFOLIO)
     first = assess(find_rulebook("binance-pm"), portfolio, {}).cures[0]
     assert (first.level, first.deposit) == ("maintenance", D("416") * D("1.05") - 430)
+
+
+def test_totals_without_isolated_legs_are_taken_as_they_are() -> None:
+    # OKX's sums are of its cross legs alone, Binance's of all.
+    book = find_rulebook("okx-cross")
+    own = translate(mixed(), book)
+    legs = tuple(
+        msgspec.structs.replace(x, maintenance_rate=D("0.004"), fee_rate=D("0.0005"), leverage=D(5)) for x in own.legs
+    )
+    own = msgspec.structs.replace(own, legs=legs, balances=(Balance(asset="USDT", amount=D(5000), price=D(1)),))
+    (cure,) = assess(book, own, {}).cures
+    assert (cure.scope, cure.level, cure.deposit) == ("account", "initial", 1000)

@@ -65,6 +65,7 @@ def evaluate_cross(portfolio: Portfolio, params: Params) -> Evaluation:
         worst = min(ratios) if ratios and len(ratios) == len(busy) else None
         if worst is not None:
             signed["mgnRatio"] = worst
+        signed["liquidation_requirement"] = sum(((s.maintenance + s.fees) * prices[a] for a, s in sums.items()), ZERO)
         return Evaluation(
             rules="okx-cross",
             unit=unit,
@@ -98,6 +99,7 @@ def evaluate_multi(portfolio: Portfolio, params: Params) -> Evaluation:
         if sums.equity is not None:
             signed["adjEq"] = sums.equity
         signed["fees"] = sums.fees
+        signed["liquidation_requirement"] = sums.maintenance + sums.fees
         if ratio is not None:
             signed["mgnRatio"] = ratio
         return Evaluation(

@@ -5,8 +5,9 @@ One account under rulebooks as JSON: amounts are decimal strings, absent values 
 from decimal import Decimal
 from typing import Any
 
-from tocsin.venues.assess import Assessment, Cure, Distance
+from tocsin.venues.assess import Assessment, Distance
 from tocsin.venues.contract import Basis, Leg, LegMargin
+from tocsin.venues.cures import Cure
 from tocsin.views.margin_text import Judged
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tocsin.venues.assess import Assessment, Cure
+from tocsin.venues.assess import Assessment
 from tocsin.venues.contract import Basis, Health, Leg, Portfolio
+from tocsin.venues.cures import Cure
 from tocsin.views.compare_text import format_percent, format_price
 from tocsin.views.numbers import MINUS
 from tocsin.views.tables import Table, render_text
