@@ -12,7 +12,8 @@ from decimal import Decimal
 from tocsin.desk.account import Account
 from tocsin.desk.codes import Code, Part
 from tocsin.desk.question import Question
-from tocsin.desk.swaps import Swap, swaps_for
+from tocsin.desk.swap import Swap
+from tocsin.desk.swaps import swaps_for
 from tocsin.desk.worlds import EXACT, World
 from tocsin.venues.contract import Evaluation
 from tocsin.venues.reading import ACCOUNT, Figure
