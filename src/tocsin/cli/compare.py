@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from tocsin.cli.output import Exit, UsageError, print_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from decimal import Decimal
 
     from tocsin.venues.compare import By, Comparison, SizeMap
@@ -27,6 +28,7 @@ def compare(
     rules: str = "all",
     by: str = "maintenance",
     at: str = "",
+    jurisdiction: str = "",
     explain: bool = False,
     changes: bool = False,
     svg: Path | None = None,
@@ -53,6 +55,8 @@ def compare(
         What to rank by: maintenance, initial or distance.
     at:
         Take the parameters valid at this date (default: the latest).
+    jurisdiction:
+        Print the leverage caps that are known for clients there (EU, UK, JP), beside those of the venues.
     explain:
         Print what each number rests on: formula, parameters, date, source.
     changes:
@@ -81,6 +85,8 @@ def compare(
         print_json(comparison_value(found, sizes, _volatilities(question)))
     else:
         _print(found, sizes, explain=explain, changes=changes)
+        if jurisdiction:
+            _print_caps(books, jurisdiction.upper(), at)
     return Exit.OK if found.rows else Exit.DATA
 
 
@@ -119,6 +125,27 @@ def _print(found: "Comparison", sizes: "SizeMap | None", *, explain: bool, chang
     if found.silent:
         print("\nCannot say:")
         print("\n".join(silent_lines(found.silent)))
+
+
+def _print_caps(books: "Sequence[Rulebook]", jurisdiction: str, at: str) -> None:
+    """
+    Print the leverage caps known for clients of a jurisdiction and for the venues compared.
+    """
+    from tocsin.venues.caps import find_caps
+
+    names = sorted({book.venue for book in books})
+    caps = {cap for name in names for cap in find_caps(venue=name, jurisdiction=jurisdiction, at=at)}
+    if not any(cap.jurisdiction == jurisdiction for cap in caps):
+        print(f"\nNo leverage cap is known for {jurisdiction}: that is no permission.")
+    if caps:
+        print("\nLeverage caps beside the rulebooks (docs/venues/leverage-caps.md):")
+    for cap in sorted(caps, key=lambda c: (c.venue, c.jurisdiction, c.cap)):
+        limit = "not to be sold" if cap.cap == 0 else f"at most {cap.cap}x"
+        place = "everywhere" if cap.jurisdiction == "*" else cap.jurisdiction
+        whose = "every venue" if cap.venue == "*" else cap.venue
+        what = "all products" if cap.product == "*" else cap.product
+        who = "all clients" if cap.client == "*" else cap.client
+        print(f"  {whose}, {place}, {who}, {what}: {limit} since {cap.valid_from}")
 
 
 def _read_question(words: tuple[str, ...], *, collateral: str, price: str, product: str, at: str) -> "Question":
