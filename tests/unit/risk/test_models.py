@@ -56,6 +56,14 @@ def test_delta_margin_by_hand() -> None:
     assert delta_margin([], CALIBRATION) == 0.0
 
 
+def test_the_residual_bucket_is_added_and_offsets_nothing() -> None:
+    calibration = CALIBRATION._replace(
+        weights={**CALIBRATION.weights, "Residual": 34.0}, thresholds={**CALIBRATION.thresholds, "Residual": 1e6}
+    )
+    book = [Sensitivity("A", "1", 6e6), Sensitivity("X", "Residual", 3e5), Sensitivity("Y", "Residual", -4e5)]
+    assert delta_margin(book, calibration) == pytest.approx(26 * 6e6 + 34 * 5e5)
+
+
 @given(st.lists(st.tuples(st.sampled_from("ABC"), st.sampled_from("12"), AMOUNT), max_size=6))
 def test_delta_margin_mirrored(rows: list[tuple[str, str, float]]) -> None:
     """Long and short books of the same size are margined alike, and never above the sum of their parts."""
@@ -82,6 +90,14 @@ def test_rate_exposure_of_one_currency_and_of_two() -> None:
     assert apart.ead == pytest.approx(1.4 * (30.0 + apart.add_on))
 
 
+@pytest.mark.parametrize(("near", "far", "rho"), [(0.5, 4, 0.7), (4, 10, 0.7), (0.5, 10, 0.3)])
+def test_maturity_buckets_offset_in_part(near: float, far: float, rho: float) -> None:
+    one, two = exposure.RateTrade(1e4, 0, near, 1.0, 0.0), exposure.RateTrade(1e4, 0, far, -1.0, 0.0)
+    a, b = (exposure.rate_exposure([trade], 0.005).add_on for trade in (one, two))
+    both = exposure.rate_exposure([one, two], 0.005).add_on
+    assert both == pytest.approx(math.sqrt(a * a + b * b - 2 * rho * a * b))
+
+
 def test_over_collateralisation_lowers_the_multiplier_but_not_below_its_floor() -> None:
     trade = exposure.RateTrade(1e4, 0, 1, 1.0, 0.0)
     rich = [exposure.rate_exposure([trade], 0.005, collateral=c).multiplier for c in (0.0, 10.0, 100.0, 1e9)]
@@ -102,6 +118,7 @@ def test_tenor_law_and_extreme_weights() -> None:
     assert shocks.tenor_multiplier(0.0, 0.4, 0.5, floor_days=1) == pytest.approx(1 + 0.4 * math.sqrt(30))
     # A linear book loses kappa x range in every extreme move.
     assert all(shocks.extreme_weight(0.16, s, 0.5) * abs(s) == pytest.approx(0.08) for s in (-0.66, 0.5, 5.0))
+    assert shocks.forward_of(100.0, 0.365, 10) == pytest.approx(100.0 * math.exp(0.01))
     assert shocks.ladder_pnl(-2.0, 10.0, [0.1, -0.1]) == [-2.0, 2.0]
     with pytest.raises(DataError, match="days to expiry"):
         shocks.tenor_multiplier(0.0, 0.4, 0.5)
