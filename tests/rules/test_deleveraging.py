@@ -144,6 +144,24 @@ def test_closing_safe_lots_in_any_part_raises_no_requirement(legs, mode, data) -
         assert sum_requirement(after, at, level) <= sum_requirement(state, at, level)
 
 
+@given(LEGS, st.data())
+def test_safe_lots_of_one_contract_are_the_most_that_are(legs, data) -> None:
+    """WF-036: against every number of lots: those up to the safe ones raise nothing, and the next one does."""
+    state, at = holder(**legs), at_marks()
+    contract = data.draw(st.sampled_from(sorted(state.positions)))
+    held = abs(state.positions[contract][0])
+    limits = [sum_requirement(state, at, level) for level in (1, 2, 3)]
+    harmless = [
+        all(
+            sum_requirement(close_at_mark(state, at, {contract: k}), at, i + 1) <= limit
+            for i, limit in enumerate(limits)
+        )
+        for k in range(held + 1)
+    ]
+    safe = find_safe_lots(state, at, {contract: held})[contract]
+    assert harmless == [k <= safe for k in range(held + 1)]
+
+
 # Carried out
 
 

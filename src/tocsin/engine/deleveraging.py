@@ -13,8 +13,8 @@ from tocsin.procedures.waterfall.adl import LotPolicy, deal_lots
 from tocsin.procedures.waterfall.scores import Candidate
 from tocsin.sheet.terms import Hedges
 
-Place = tuple[int, int, int]
-"""(bucket, account, contract)."""
+Dealt = dict[tuple[int, int], int]
+"""Lots per (bucket, account)."""
 
 
 def lots_wanted(house: HouseDesk) -> dict[int, int]:
@@ -55,25 +55,26 @@ def close_lots(house: HouseDesk, offered: list[ms.LotCandidate], wanted: dict[in
         lots = unreserved_lots(house, contract)
         if lots * wanted[contract] > 0 and house.valuation.lines[contract].fresh:
             free[contract] = min(abs(lots), abs(wanted[contract])) * sign(lots)
-    holders = [o for o in offered if o.contract in free]
+    holders: dict[int, list[ms.LotCandidate]] = {contract: [] for contract in free}
+    for offer in offered:
+        if offer.contract in free:
+            holders[offer.contract].append(offer)
     policy = LotPolicy.of(house.sheet.waterfall)
     spreads = _deal_spreads(house, holders, free, policy) if house.sheet.waterfall.spreads else {}
-    busy = {(bucket, account, house.valuation.lines[contract].asset) for bucket, account, contract in spreads}
-    singles: dict[Place, int] = {}
-    for contract, lots in free.items():
-        asset = house.valuation.lines[contract].asset
-        rows = [o for o in holders if o.contract == contract and (o.bucket, o.account, asset) not in busy]
-        left = abs(lots) - sum(units for place, units in spreads.items() if place[2] == contract)
-        dealt = deal_lots(left, [as_candidate(o) for o in rows], policy, first_extra=house.first_extra(contract))
-        singles.update({(o.bucket, o.account, contract): units for o, units in zip(rows, dealt, strict=True) if units})
+    assets = {contract: house.valuation.lines[contract].asset for contract in free}
+    busy = {(assets[c], *place) for c, dealt in spreads.items() for place in dealt}
     out: list[ms.CloseLots] = []
     for contract, lots in free.items():
+        in_spreads = spreads.get(contract, {})
+        left = abs(lots) - sum(in_spreads.values())
+        rows = [o for o in holders[contract] if (assets[contract], o.bucket, o.account) not in busy]
+        dealt = deal_lots(left, [as_candidate(o) for o in rows], policy, first_extra=house.first_extra(contract))
+        taken = in_spreads | {(o.bucket, o.account): units for o, units in zip(rows, dealt, strict=True) if units}
         mark = house.valuation.lines[contract].mark
-        taken = {place: units for place, units in {**spreads, **singles}.items() if place[2] == contract}
-        for (bucket, account, _), units in sorted(taken.items()):
+        for (bucket, account), units in sorted(taken.items()):
             signed = units * sign(lots)
             out.append(ms.CloseLots(bucket, account, contract, signed, signed * mark))
-        _note_dealt(house, contract, abs(lots), taken, spreads)
+        _note_dealt(house, contract, abs(lots), taken, sum(in_spreads.values()))
     return out
 
 
@@ -96,35 +97,36 @@ def as_candidate(offer: ms.LotCandidate) -> Candidate:
 
 
 def _deal_spreads(
-    house: HouseDesk, holders: list[ms.LotCandidate], free: dict[int, int], policy: LotPolicy
-) -> dict[Place, int]:
+    house: HouseDesk, holders: dict[int, list[ms.LotCandidate]], free: dict[int, int], policy: LotPolicy
+) -> dict[int, Dealt]:
     """
-    Return the lots per (bucket, account, contract) that are closed as whole spreads (rule WF-037).
+    Return the lots per contract and holder that are closed as whole spreads (rule WF-037).
 
     Spreads of one shape (contracts and lots of each) are dealt like lots of one contract; shapes in the order of their
     contracts and lots, each up to what the default account still holds of all its legs.
     """
     groups: dict[tuple[int, int, int], list[ms.LotCandidate]] = {}
-    for o in holders:
-        if o.spreads:
-            groups.setdefault((o.bucket, o.account, house.valuation.lines[o.contract].asset), []).append(o)
+    for contract, offers in holders.items():
+        for o in offers:
+            if o.spreads:
+                groups.setdefault((o.bucket, o.account, house.valuation.lines[contract].asset), []).append(o)
     shapes: dict[tuple[tuple[int, int], ...], list[list[ms.LotCandidate]]] = {}
     for legs in groups.values():
         if len(legs) > 1:
             count = gcd(*(o.lots for o in legs))
             shapes.setdefault(tuple((o.contract, o.lots // count) for o in legs), []).append(legs)
     left = {contract: abs(lots) for contract, lots in free.items()}
-    out: dict[Place, int] = {}
+    whole = policy._replace(hedges=Hedges.IGNORE)
+    out: dict[int, Dealt] = {}
     for shape, owners in sorted(shapes.items()):
         most = min(left[contract] // ratio for contract, ratio in shape)
-        whole = policy._replace(hedges=Hedges.IGNORE)
         first = house.first_extra(-1 - shape[0][0])
         dealt = deal_lots(most, [_as_spreads(legs) for legs in owners], whole, first_extra=first)
-        for legs, units in zip(owners, dealt, strict=True):
-            for offer, (contract, ratio) in zip(legs, shape, strict=True):
+        for contract, ratio in shape:
+            left[contract] -= sum(dealt) * ratio
+            for legs, units in zip(owners, dealt, strict=True):
                 if units:
-                    out[(offer.bucket, offer.account, contract)] = units * ratio
-                    left[contract] -= units * ratio
+                    out.setdefault(contract, {})[(legs[0].bucket, legs[0].account)] = units * ratio
     return out
 
 
@@ -146,13 +148,10 @@ def _as_spreads(legs: list[ms.LotCandidate]) -> Candidate:
     )
 
 
-def _note_dealt(
-    house: HouseDesk, contract: int, wanted: int, taken: dict[Place, int], spreads: dict[Place, int]
-) -> None:
+def _note_dealt(house: HouseDesk, contract: int, wanted: int, taken: Dealt, in_spreads: int) -> None:
     """Tell how many lots were dealt, and how many stay with the default account because nobody can close them."""
     lots = sum(taken.values())
     if lots:
-        in_spreads = sum(units for place, units in spreads.items() if place[2] == contract)
         house.note("adl_dealt", contract=contract, lots=lots, wanted=wanted, holders=len(taken), in_spreads=in_spreads)
     if lots < wanted:
         house.note("adl_kept", default_account(contract), contract=contract, lots=wanted - lots)
