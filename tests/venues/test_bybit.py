@@ -411,6 +411,19 @@ def test_a_wallet_that_does_not_add_up_gives_its_published_balance() -> None:
     assert not [f for f in reading.reported if f.quantity == "maintenance"], "no positions: margins are not judged"
 
 
+def test_collateral_ratios_of_the_account_count() -> None:
+    eth = {"coin": "ETH", "walletBalance": "1", "equity": "1", "usdValue": "3000"}
+    wallet = {**WALLET, "totalEquity": "3000", "totalMarginBalance": "2550", "coin": [eth]}
+    (blind,) = read_value({"venue": "bybit", "payloads": [answer(wallet)]}, label="test").readings
+    assert blind.portfolio.balances == () and any("no collateral value ratio of ETH" in note for note in blind.notes)
+    one = {"currency": "ETH", "collateralRatio": "0.85", "collateralSwitch": True}
+    rows = [{"minQty": "0", "maxQty": "10", "collateralRatio": "0.85"}, {"minQty": "10", "collateralRatio": "0"}]
+    tiered = {"currency": "ETH", "collateralRatioList": rows}
+    for ratios in (one, tiered):
+        (reading,) = read_value({"venue": "bybit", "payloads": [answer(wallet), answer(ratios)]}, label="test").readings
+        assert CROSS.run(reading.portfolio).equity == 2550
+
+
 def test_modes_are_told_apart() -> None:
     cases = [
         ({"positionBalance": "0"}, "bybit"),

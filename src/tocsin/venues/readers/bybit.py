@@ -108,6 +108,21 @@ def read_info(element: Fields, draft: Draft) -> None:
         draft.mode = Mode.PORTFOLIO
 
 
+def read_collateral(element: Fields, draft: Draft) -> None:
+    """
+    Read one coin's collateral value ratio: one for every amount, or the first tier where the amount held is within it.
+    """
+    coin = element.text("currency")
+    tiers = element.each("collateralRatioList")
+    ratio = tiers[0].optional("collateralRatio") if tiers else element.optional("collateralRatio")
+    if ratio is not None and 0 <= ratio <= 1:
+        draft.extra[f"collateral_rate:{coin}"] = ratio
+        if len(tiers) > 1:
+            draft.notes.append(
+                f"{coin}: the first tier's collateral value ratio is used, up to {tiers[0].raw('maxQty')}"
+            )
+
+
 def read_portfolio(element: Fields, draft: Draft) -> None:
     """
     Read the answer of the portfolio margin endpoint: futures, the venue's own profits of options, contingencies.
@@ -153,7 +168,8 @@ def finish(draft: Draft) -> Draft:
         alone = draft.legs and all(leg.mode is Mode.ISOLATED for leg in draft.legs)
         draft.rules = "bybit-isolated" if alone else "bybit"
     ratios = load("bybit", "collateral").get("ratios")
-    unknown = [b.asset for b in draft.balances.values() if b.amount > 0 and b.asset not in ratios]
+    known = {*ratios, *(name.partition(":")[2] for name in draft.extra if name.startswith("collateral_rate:"))}
+    unknown = [b.asset for b in draft.balances.values() if b.amount > 0 and b.asset not in known]
     if unknown and draft.equity is not None:
         note = f"no collateral value ratio of {', '.join(unknown)} is shipped: the published margin balance stands in"
         draft.notes.append(note)
@@ -289,6 +305,22 @@ READERS = (
         path=(),
         keys=("accountType", "coin", "totalEquity"),
         read=read_wallet,
+        holds="account",
+    ),
+    Reader(
+        venue="bybit",
+        endpoint="GET /v5/account/collateral-info",
+        path=("result", "list"),
+        keys=("currency", "collateralRatio", "collateralSwitch"),
+        read=read_collateral,
+        holds="account",
+    ),
+    Reader(
+        venue="bybit",
+        endpoint="GET /v5/spot-margin-trade/collateral",
+        path=("result", "list"),
+        keys=("currency", "collateralRatioList"),
+        read=read_collateral,
         holds="account",
     ),
     Reader(
