@@ -12,6 +12,7 @@ from tocsin.core.errors import ConfigError
 from tocsin.venues import VenueRefusal
 from tocsin.venues.compare import By, Row, answer, compare, fund, map_sizes
 from tocsin.venues.contract import NUMBERS, Mode, NoPrice, Product
+from tocsin.venues.liquidation import amounts_only
 from tocsin.venues.question import Kind, Part, Question, build_portfolio
 from tocsin.venues.question_text import read_collateral, read_file, read_size, read_words
 from tocsin.venues.registry import find_rulebook
@@ -305,3 +306,15 @@ def test_files_that_are_refused_name_the_field(old: bytes, new: bytes, message: 
     assert old in STRANGLE
     with pytest.raises(ConfigError, match=message):
         read_file(STRANGLE.replace(old, new, 1), prices={})
+
+
+def test_amounts_alone_are_the_same_amounts() -> None:
+    book = find_rulebook("binance-usdm")
+    portfolio = build_portfolio(book, ask("1e6"))
+    whole = book.run(portfolio)
+    with amounts_only():
+        bare = book.run(portfolio)
+    assert bare.legs[0].liquidation is not None and bare.legs[0].liquidation.reason is NoPrice.NOT_ASKED
+    assert (bare.equity, bare.initial, bare.maintenance) == (whole.equity, whole.initial, whole.maintenance)
+    again = book.run(portfolio).legs[0].liquidation
+    assert again is not None and again.price is not None

@@ -4,6 +4,7 @@ One position under every rulebook: what each asks, where each liquidates, and at
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from decimal import Decimal, localcontext
 from enum import StrEnum
 from typing import NamedTuple
@@ -24,7 +25,7 @@ from tocsin.venues.contract import (
     Product,
 )
 from tocsin.venues.curves import Piece, find_crossings, is_same_curve, trace
-from tocsin.venues.liquidation import find_liquidation, probes
+from tocsin.venues.liquidation import amounts_only, find_liquidation, probes
 from tocsin.venues.listing import NoContract
 from tocsin.venues.question import Question, build_portfolio, value_unit
 from tocsin.venues.registry import Rulebook
@@ -195,7 +196,10 @@ def answer(question: Question, book: Rulebook) -> Row:
         TocsinError: It cannot say; the message says why.
     """
     portfolio = fund(book, build_portfolio(book, question), question)
-    evaluation = book.run(portfolio)
+    coins = [part.coin for part in question.parts]
+    alone = any(coins.count(leg.underlying) == 1 and leg.option is None for leg in portfolio.legs)
+    with nullcontext() if alone else amounts_only():
+        evaluation = book.run(portfolio)
     with localcontext(NUMBERS):
         unit = value_unit(evaluation.unit, question.prices)
         below, above = _find_prices(book, portfolio, evaluation, question)
@@ -254,13 +258,11 @@ def map_sizes(
 
 
 def _amount_of(book: Rulebook, question: Question, whole: Decimal, by: By) -> Callable[[Decimal], Decimal | None]:
-    # Without collateral the venue's search for a liquidation price ends at once; requirements do not read it.
-    bare = msgspec.structs.replace(question, collateral=ZERO)
-
     def amount(notional: Decimal) -> Decimal | None:
-        asked = bare.scale(NUMBERS.divide(notional, whole))
+        asked = question.scale(NUMBERS.divide(notional, whole))
         try:
-            evaluation = book.run(build_portfolio(book, asked))
+            with amounts_only():
+                evaluation = book.run(build_portfolio(book, asked))
             return _total(evaluation, by.value, asked, value_unit(evaluation.unit, asked.prices))
         except TocsinError:
             return None
@@ -293,7 +295,8 @@ def fund(book: Rulebook, portfolio: Portfolio, question: Question) -> Portfolio:
     values = [_option_value(leg) for leg in portfolio.legs if leg.option is not None]
     if not values:
         return portfolio
-    evaluation = book.run(portfolio)
+    with amounts_only():
+        evaluation = book.run(portfolio)
     (balance,) = portfolio.balances
     if evaluation.equity is None:
         return portfolio
@@ -363,7 +366,8 @@ def _search(book: Rulebook, portfolio: Portfolio, question: Question, coin: str)
     def gap(price: Decimal) -> Decimal:
         moved = build_portfolio(book, question.move(coin, price))
         balance = msgspec.structs.replace(moved.balances[0], amount=cash)
-        return gap_to_liquidation(book.run(msgspec.structs.replace(moved, balances=(balance,))))
+        with amounts_only():
+            return gap_to_liquidation(book.run(msgspec.structs.replace(moved, balances=(balance,))))
 
     now = question.prices[coin]
     edges = probes(now, step=Decimal("1.04"), count=60)

@@ -137,6 +137,7 @@ class NoPrice(StrEnum):
     OPTION = "an option's liquidation is an account event: see the account's health"
     ALREADY_BELOW = "the account is below the threshold at the current marks"
     INPUT_MISSING = "an input is missing; the basis names it"
+    NOT_ASKED = "only the amounts were asked for"
 
 
 class LiquidationPrice(msgspec.Struct, frozen=True, kw_only=True):

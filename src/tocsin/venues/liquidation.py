@@ -7,7 +7,9 @@ which the gap may bend or jump, and between two of them narrows the first change
 monotone: true of linear and inverse products between bracket edges.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from contextvars import ContextVar
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from tocsin.venues import VenueRefusal
@@ -23,6 +25,21 @@ FAR = Decimal("1e9")
 """How many times the mark, and what part of it, count as the ends of the price path."""
 
 ZERO, ONE, TWO = Decimal(0), Decimal(1), Decimal(2)
+
+
+_IS_ASKED: ContextVar[bool] = ContextVar("_IS_ASKED", default=True)
+
+
+@contextmanager
+def amounts_only() -> Generator[None]:
+    """
+    Let rulebooks inside the block leave out liquidation prices (NOT_ASKED): for a search that evaluates many times.
+    """
+    token = _IS_ASKED.set(False)
+    try:
+        yield
+    finally:
+        _IS_ASKED.reset(token)
 
 
 def find_liquidation(
@@ -50,13 +67,16 @@ def find_liquidation(
         tier_at: Bracket number at a price, for the result.
 
     Returns:
-        `price` > 0, or None with `reason`: ALREADY_BELOW, HEDGED (the gap never changes), FULLY_COLLATERALISED (it
-        falls on the way but stays above 0), NOT_ON_PATH (it does not fall on the way).
+        `price` > 0, or None with `reason`: NOT_ASKED (inside `amounts_only`), ALREADY_BELOW, HEDGED (the gap never
+        changes), FULLY_COLLATERALISED (it falls on the way but stays above 0), NOT_ON_PATH (it does not fall on the
+        way).
     """
     if mark <= 0:
         raise VenueRefusal(f"mark must be above 0, was {mark}")
     if towards not in ("down", "up", "both"):
         raise VenueRefusal(f'towards must be "down", "up" or "both", was {towards!r}')
+    if not _IS_ASKED.get():
+        return LiquidationPrice(price=None, reason=NoPrice.NOT_ASKED, binding=binding, others=others)
     here = gap(mark)
     if here <= 0:
         return LiquidationPrice(price=None, reason=NoPrice.ALREADY_BELOW, binding=binding, others=others)
