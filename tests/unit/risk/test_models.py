@@ -131,7 +131,13 @@ def test_liquidity() -> None:
     assert liquidity.slices_factor(1) == 1.0
     assert liquidity.slices_factor(5) == pytest.approx(math.sqrt(sum((j / 5) ** 2 for j in range(1, 6))))
     assert liquidity.scale_haircut(0.15, 1, 10) == 0.15
-    for call in (lambda: liquidity.slices_factor(0), lambda: liquidity.scale_haircut(0.1, 0, 10)):
+    for call in (
+        lambda: liquidity.slices_factor(0),
+        lambda: liquidity.scale_haircut(0.1, 0, 10),
+        lambda: liquidity.days_to_close(1, 0, 0.1),
+        lambda: liquidity.impact_cost(1, 1, 0, 0.1),
+        lambda: exposure.option_delta(0.0, 0.05, 0.5, 1, call=True, long=True),
+    ):
         with pytest.raises(DataError):
             call()
 
@@ -156,6 +162,8 @@ def test_options_on_spot_keep_parity_and_slopes(s: float, k: float, t: float, vo
     h = 1e-4 * s
     up, down = (compute_spot_greeks(x, k, t, vol, call=True, rate=r, carry_yield=q).price for x in (s + h, s - h))
     assert call.delta == pytest.approx((up - down) / (2 * h), abs=1e-5)
+    high, low = (compute_spot_greeks(x, k, t, vol, call=True, rate=r, carry_yield=q).delta for x in (s + h, s - h))
+    assert call.gamma * s == pytest.approx((high - low) / (2 * h) * s, abs=1e-4 * (1 + call.gamma * s))
     price = price_option(s * math.exp((r - q) * t), k, t, vol, call=True, rate=r)
     assert call.price == price
 
