@@ -207,6 +207,17 @@ def test_thresholds_market_and_backstop():
     assert states[-1] == "no account value left"
 
 
+def test_accrued_funding_is_equity():
+    leg = Leg(symbol="BTC", underlying="BTC", product=Product.LINEAR, size=D(1), mark=D(100), entry=D(100))
+    paid = msgspec.structs.replace(leg, accrued_funding=D(-3))
+    money = (Balance(asset="USDC", amount=D(50)),)
+    assert CROSS.run(Portfolio(venue="hyperliquid", legs=(paid,), balances=money)).equity == 47
+    alone, owed = (msgspec.structs.replace(x, isolated_collateral=D(20)) for x in (leg, paid))
+    first, second = (ISOLATED.run(Portfolio(venue="hyperliquid", legs=(x,))) for x in (alone, owed))
+    assert first.equity - second.equity == 3
+    near(second.legs[0].liquidation.price - first.legs[0].liquidation.price, D(3) / (1 - D("0.0125")), "1e-9")
+
+
 def test_transfers_out_leave_a_tenth_of_the_notional():
     leg = Leg(symbol="BTC", underlying="BTC", product=Product.LINEAR, size=D(1), mark=D(100_000), leverage=D(40))
     found = CROSS.run(Portfolio(venue="hyperliquid", legs=(leg,), equity=D(12_000)))

@@ -543,6 +543,33 @@ def test_both_sides_of_one_contract_are_named_apart():
     near(found.signed["liqPx:BTC-USDT-SWAP short"], found.legs[1].liquidation.price - D("0.1"), "1e-20")
 
 
+def test_accrued_funding_is_equity_and_currencies_need_their_balances():
+    leg = perp("BTC", 100, "0.01", 100_000, 100_000, 100_000, accrued_funding=D(-7))
+    money = (Balance(asset="USDT", amount=D(50_000), price=D(1)),)
+    for book in (CROSS, MULTI):
+        assert book.run(Portfolio(venue="okx", legs=(leg,), balances=money)).equity == 49_993
+    alone = msgspec.structs.replace(leg, isolated_collateral=D(20_000))
+    assert ISOLATED.run(Portfolio(venue="okx", legs=(alone,))).equity == 19_993
+    usdc = msgspec.structs.replace(leg, symbol="BTC-USDC-SWAP", settle="USDC", maintenance_rate=D("0.01"))
+    with pytest.raises(MissingInput, match="USDC, USDT are judged apart"):
+        CROSS.run(Portfolio(venue="okx", legs=(leg, usdc), equity=D(10**6)))
+
+
+def test_many_positions_move_one_market_at_a_time():
+    """The parts that a market's price does not touch are kept: the same sums as anew."""
+    legs = [perp(f"C{n}", 3 - n, 1, 100, 101, 101, maintenance_rate=D("0.02")) for n in range(6) if n != 3]
+    money = (Balance(asset="USDT", amount=D(900), price=D(1)),)
+    found = MULTI.run(Portfolio(venue="okx", legs=tuple(legs), balances=money))
+    for place, leg in enumerate(found.legs):
+        price = leg.liquidation.price
+        if price is None:
+            continue
+        moved = [msgspec.structs.replace(x, mark=price) if x.symbol == leg.symbol else x for x in legs]
+        ratio = MULTI.run(Portfolio(venue="okx", legs=tuple(moved), balances=money)).health.value
+        near(ratio, D(1), "1e-9")
+        assert leg.liquidation.others == tuple(sorted(x.symbol for i, x in enumerate(legs) if i != place))
+
+
 def test_nothing_needed_has_no_ratio():
     free = perp("BTC", 10, "0.01", 100, 100, 100, mode=Mode.ISOLATED, isolated_collateral=D(1))
     free = msgspec.structs.replace(free, maintenance_rate=D(0), fee_rate=D(0))

@@ -113,13 +113,18 @@ def _value(portfolio: Portfolio, name: str, legs: Sequence[Priced], *, unified: 
     value = portfolio.other_unrealised or ZERO if name == "" else ZERO
     for balance in own:
         value += balance.amount * (balance.price if balance.price is not None else Decimal(1))
-    return value + sum((_unrealised(leg) for leg in legs), ZERO)
+    return value + sum((_earned(leg) for leg in legs), ZERO)
 
 
 def _unrealised(leg: Priced) -> Decimal:
     if leg.leg.entry is None:
         raise MissingInput("entry", f"{leg.leg.symbol}: unrealised profit is part of the account value")
     return leg.size * (leg.mark - leg.leg.entry)
+
+
+def _earned(leg: Priced) -> Decimal:
+    """Return unrealised profit and accrued funding, signed."""
+    return _unrealised(leg) + leg.leg.accrued_funding
 
 
 def _cross_margin(leg: Priced, pools: Sequence[Pool], tiers: ParamSet) -> LegMargin:
@@ -148,7 +153,7 @@ def _isolated_margin(leg: Priced, tiers: ParamSet) -> LegMargin:
         raise MissingInput("entry", f"{leg.leg.symbol}: an isolated position's profit is counted from its entry")
 
     def gap(price: Decimal) -> Decimal:
-        return collateral + leg.size * (price - entry) - leg.maintenance(price)
+        return collateral + leg.leg.accrued_funding + leg.size * (price - entry) - leg.maintenance(price)
 
     return _leg_margin(leg, tiers, _liquidate(leg, gap, leg.size, binding="leg", others=()))
 
@@ -226,7 +231,7 @@ def _sum(
 
 
 def _isolated_equity(leg: Priced) -> Decimal:
-    return (leg.leg.isolated_collateral or ZERO) + _unrealised(leg)
+    return (leg.leg.isolated_collateral or ZERO) + _earned(leg)
 
 
 def _transferable(pool: Pool, account: ParamSet) -> Decimal:

@@ -120,7 +120,7 @@ def measure(portfolio: Portfolio, legs: Sequence[Priced], terms: ParamSet, moved
     need = terms.number("min_borrow_offset")
     for leg in legs:
         price = moved.get(underlying(leg.leg.underlying), leg.mark)
-        net += leg.size * (price - (leg.leg.entry or ZERO))
+        net += leg.size * (price - (leg.leg.entry or ZERO)) + leg.leg.accrued_funding
         need += leg.maintenance(price)
     support = ZERO
     for balance in portfolio.balances:

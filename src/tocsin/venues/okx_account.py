@@ -14,7 +14,7 @@ from tocsin.venues.okx_isolated import total
 from tocsin.venues.okx_legs import borrowed_of, need_of, option_value, unrealised_of
 from tocsin.venues.okx_rates import ONE, OPTIONS, ZERO, Rates
 from tocsin.venues.params import Params, ParamSet
-from tocsin.venues.products import entry_of, mark_of
+from tocsin.venues.products import entry_of, mark_of, profit_between
 
 
 class Loan(msgspec.Struct, frozen=True):
@@ -53,6 +53,14 @@ class Move(NamedTuple):
         return price * self.factor if asset == self.coin else price
 
 
+NOW = Move()
+"""No move: every price as it is."""
+
+
+def _one(asset: str, move: Move) -> Decimal:  # noqa: ARG001
+    return ONE
+
+
 class Account:
     """
     The cross part of an account: what it is worth and what it needs, now and with one underlying's price moved.
@@ -65,6 +73,13 @@ class Account:
         self.legs = tuple(leg for leg in portfolio.legs if leg.mode is not Mode.ISOLATED)
         self.balances = {balance.asset: balance for balance in portfolio.balances}
         self.collateral: ParamSet = params.get("collateral")
+        self._discounts = self.collateral.decode(dict[str, tuple[tuple[Decimal | None, Decimal], ...]], "discounts")
+        self._loans = self.collateral.decode(dict[str, Loan], "borrowing")
+        self._profits: dict[tuple[str, bool], Decimal] = {}
+        self._known: dict[str, Sums] = {}
+        self._by_coin: dict[str, list[Leg]] = {}
+        for leg in self.legs:
+            self._by_coin.setdefault(leg.underlying, []).append(leg)
 
     def needs(self, legs: Sequence[Leg], move: Move, unit: Callable[[str, Move], Decimal]) -> Sums:
         """
@@ -80,6 +95,23 @@ class Account:
             initials.append(None if need.initial is None else need.initial * price)
         return Sums(None, maintenance, fees, total(initials))
 
+    def moved_needs(self, name: str, legs: Sequence[Leg], move: Move, unit: Callable[[str, Move], Decimal]) -> Sums:
+        """
+        Return what legs need after a move: what they need now (kept under a name), with the moved legs' part exchanged.
+        """
+        if name not in self._known:
+            self._known[name] = self.needs(legs, NOW, unit)
+        now = self._known[name]
+        if not move.coin:
+            return now
+        part = f"{name} {move.coin}"
+        moved = [leg for leg in legs if move.coin in (leg.underlying, leg.settle)]
+        if part not in self._known:
+            self._known[part] = self.needs(moved, NOW, unit)
+        before, after = self._known[part], self.needs(moved, move, unit)
+        maintenance = now.maintenance - before.maintenance + after.maintenance
+        return Sums(None, maintenance, now.fees - before.fees + after.fees, None)
+
     def profit(self, asset: str, move: Move, *, short_options_only: bool) -> Decimal:
         """
         Return profit and option value of the cross legs that settle in an asset, signed, in it.
@@ -87,22 +119,21 @@ class Account:
         Raises:
             MissingInput: A contract's entry is absent.
         """
-        result = ZERO
-        for leg in self.legs:
-            if leg.settle != asset:
-                continue
-            if leg.product in OPTIONS:
-                result += ZERO if short_options_only and leg.size > 0 else option_value(leg)
-            elif leg.product is Product.SPOT_MARGIN:
-                if short_options_only:
-                    raise VenueRefusal(
-                        f"{leg.symbol}: in multi-currency mode borrowed spot is a negative balance; give that"
-                    )
-                result += self.borrowed_value(leg, move)
-            else:
-                entry_of(leg)
-                result += unrealised_of(leg, move.leg(leg)) or ZERO
-        return result
+        key = (asset, short_options_only)
+        if key not in self._profits:
+            own = (self._profit(leg, short_options_only) for leg in self.legs if leg.settle == asset)
+            self._profits[key] = sum(own, ZERO)
+        return self._profits[key] + self.change(asset, move)
+
+    def _profit(self, leg: Leg, short_options_only: bool) -> Decimal:
+        if leg.product in OPTIONS:
+            return ZERO if short_options_only and leg.size > 0 else option_value(leg)
+        if leg.product is not Product.SPOT_MARGIN:
+            entry_of(leg)
+            return (unrealised_of(leg, mark_of(leg)) or ZERO) + leg.accrued_funding
+        if short_options_only:
+            raise VenueRefusal(f"{leg.symbol}: in multi-currency mode borrowed spot is a negative balance; give that")
+        return self.borrowed_value(leg, NOW)
 
     def borrowed_value(self, leg: Leg, move: Move) -> Decimal:
         """
@@ -112,35 +143,36 @@ class Account:
         price = move.leg(leg)
         return (found.held_in_quote(price) - found.owed_in_quote(price)) / found.unit_in_quote(price)
 
-    def change(self, leg: Leg, move: Move) -> Decimal:
+    def change(self, asset: str, move: Move) -> Decimal:
         """
-        Return what a leg gains by a move, in its settlement asset; options are held at their mark.
+        Return what the legs that settle in an asset gain by a move, in it; options are held at their mark.
         """
-        if leg.product in OPTIONS or leg.underlying != move.coin:
-            return ZERO
-        if leg.product is Product.SPOT_MARGIN:
-            return self.borrowed_value(leg, move) - self.borrowed_value(leg, Move())
-        here = msgspec.structs.replace(leg, entry=mark_of(leg))
-        return unrealised_of(here, move.leg(leg)) or ZERO
+        result = ZERO
+        for leg in self._by_coin.get(move.coin, ()):
+            if leg.settle != asset or leg.product in OPTIONS:
+                continue
+            if leg.product is Product.SPOT_MARGIN:
+                result += self.borrowed_value(leg, move) - self.borrowed_value(leg, NOW)
+            else:
+                result += profit_between(leg, mark_of(leg), move.leg(leg))
+        return result
 
     def by_currency(self, asset: str, move: Move) -> Sums:
         """
         Return one settlement currency's sums, in it. Equity is None where neither balance nor equity is given.
         """
         legs = [leg for leg in self.legs if leg.settle == asset]
-        need = self.needs(legs, move, lambda settle, move: ONE)  # noqa: ARG005
+        need = self.moved_needs(asset, legs, move, _one)
         balance = self.balances.get(asset)
         held = self.portfolio.extra.get(f"held:{asset}", ZERO)
-        others = self.portfolio.other_maintenance or ZERO
+        others = (self.portfolio.other_maintenance or ZERO) if legs else ZERO
         if balance is not None:
             equity = balance.amount + self.profit(asset, move, short_options_only=False) - held
         elif self.portfolio.equity is not None and not self.balances:
-            equity = self.portfolio.equity
-            for leg in legs:
-                equity += self.change(leg, move)
+            equity = self.portfolio.equity + self.change(asset, move)
         else:
             equity = None
-        if equity is not None:
+        if equity is not None and legs:
             equity += self.portfolio.other_unrealised or ZERO
         return Sums(equity, need.maintenance + others, need.fees, need.initial)
 
@@ -151,7 +183,7 @@ class Account:
         Raises:
             MissingInput: A price, a discount rate or the rates of a loan are absent.
         """
-        need = self.needs(self.legs, move, self.price)
+        need = self.moved_needs("", self.legs, move, self.price)
         maintenance, fees, initial = (
             need.maintenance + (self.portfolio.other_maintenance or ZERO),
             need.fees,
@@ -160,8 +192,8 @@ class Account:
         if not self.balances:
             equity = self.portfolio.equity
             if equity is not None:
-                for leg in self.legs:
-                    equity += self.change(leg, move) * self.price(leg.settle, move)
+                for asset in {leg.settle for leg in self._by_coin.get(move.coin, ())}:
+                    equity += self.change(asset, move) * self.price(asset, move)
             return Sums(equity, maintenance, fees, initial)
         adjusted = self.portfolio.other_unrealised or ZERO
         assets = {leg.settle for leg in self.legs} | set(self.balances)
@@ -204,14 +236,13 @@ class Account:
         given = self.portfolio.extra.get(f"discount:{asset}")
         if given is not None:
             return value * given
-        tables = self.collateral.decode(dict[str, tuple[tuple[Decimal | None, Decimal], ...]], "discounts")
-        if asset not in tables:
+        if asset not in self._discounts:
             raise MissingInput(
                 f"extra['discount:{asset}']",
                 f"no discount tiers of {asset} are shipped; give its rate of /public/discount-rate-interest-free-quota",
             )
         counted = start = ZERO
-        for end, rate in tables[asset]:
+        for end, rate in self._discounts[asset]:
             stop = value if end is None else min(value, end)
             counted += max(stop - start, ZERO) * rate
             start = stop
@@ -221,10 +252,9 @@ class Account:
         """
         Return the rates of a negative balance.
         """
-        loans = self.collateral.decode(dict[str, Loan], "borrowing")
         rate = self.portfolio.extra.get(f"borrow_mmr:{asset}")
         if rate is not None:
             return Loan(rate, self.portfolio.extra.get(f"borrow_imr:{asset}", rate))
-        if asset not in loans:
+        if asset not in self._loans:
             raise MissingInput(f"extra['borrow_mmr:{asset}']", f"no borrowing tiers of {asset} are shipped")
-        return loans[asset]
+        return self._loans[asset]

@@ -17,6 +17,7 @@ from tocsin.venues.contract import (
     Leg,
     LegMargin,
     LiquidationPrice,
+    MissingInput,
     Mode,
     NoPrice,
     Portfolio,
@@ -42,12 +43,15 @@ def evaluate_cross(portfolio: Portfolio, params: Params) -> Evaluation:
     openings hold. Totals over several currencies need their prices in USD.
 
     Raises:
-        MissingInput: A mark, an entry, a rate, or a price for totals over several currencies is absent.
+        MissingInput: A mark, an entry, a rate, or for several currencies a price or a balance is absent.
         VenueRefusal: A position is beyond its tiers.
     """
     with localcontext(NUMBERS):
         account = Account(portfolio, params)
         assets = sorted({leg.settle for leg in account.legs} | set(account.balances))
+        used = sorted({leg.settle for leg in account.legs})
+        if len(used) > 1 and (not portfolio.balances or portfolio.other_maintenance or portfolio.other_unrealised):
+            raise MissingInput("balances", f"{', '.join(used)} are judged apart: give each its balance and its legs")
         sums = {asset: account.by_currency(asset, Move()) for asset in assets}
         signed: dict[str, Decimal] = {}
         for asset, part in sums.items():

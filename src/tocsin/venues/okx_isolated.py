@@ -83,7 +83,7 @@ def isolated_margin(
         return _borrowed_margin(leg, rates, params, portfolio, signed)
     if leg.isolated_collateral is None:
         raise MissingInput("isolated_collateral", f"{leg.symbol}: the margin of the isolated position")
-    margin, entry = leg.isolated_collateral, entry_of(leg)
+    margin, entry = leg.isolated_collateral + leg.accrued_funding, entry_of(leg)
     start = leg.mark if leg.mark is not None else entry
     need = need_of(leg, start, rates, portfolio.extra)
     key = key_of(leg, portfolio.legs)

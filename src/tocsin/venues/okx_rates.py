@@ -42,6 +42,7 @@ class Rates:
         self._params = params
         self.account = params.get("account")
         self._sizes: dict[str, Decimal] = {}
+        self._tables: dict[str, tuple[TierTable, Family]] = {}
         for leg in legs:
             if leg.mode is not Mode.ISOLATED and leg.product in (Product.LINEAR, Product.INVERSE):
                 name = tier_group(leg.symbol)
@@ -60,20 +61,23 @@ class Rates:
         if leg.maintenance_rate is not None:
             _check_rate(leg)
             return flat(leg.maintenance_rate, initial_rate=leg.initial_rate), size, "rate as stated with the position"
-        tiers = self._params.get("tiers")
-        families = tiers.decode(dict[str, Family], "families")
-        if name not in families:
-            raise MissingInput(
-                "maintenance_rate",
-                f"no tiers of {name} are shipped{suggest(name, families)}; give the rate of /public/position-tiers",
-            )
-        found = families[name]
-        rows = [(cap, rate, initial) for cap, rate, initial in found.rows]
-        if size > rows[-1][0]:
+        table, found = self._shipped(name)
+        last = table.tiers[-1].cap
+        if last is not None and size > last:
             known = "the venue's last tier ends" if found.is_complete else "the tiers known here end"
-            raise VenueRefusal(f"{leg.symbol}: {size} contracts of {name}; {known} at {rows[-1][0]}")
-        note = "" if tiers.is_in_force else f"tiers of {tiers.valid_from}"
-        return _cliff(rows, "contracts"), size, note
+            raise VenueRefusal(f"{leg.symbol}: {size} contracts of {name}; {known} at {last}")
+        return table, size, ""
+
+    def _shipped(self, name: str) -> tuple[TierTable, Family]:
+        if name not in self._tables:
+            families = self._params.get("tiers").decode(dict[str, Family], "families")
+            if name not in families:
+                raise MissingInput(
+                    "maintenance_rate",
+                    f"no tiers of {name} are shipped{suggest(name, families)}; give the rate of /public/position-tiers",
+                )
+            self._tables[name] = (_cliff(families[name].rows, "contracts"), families[name])
+        return self._tables[name]
 
     def borrowing(self, symbol: str, liability: Decimal, *, in_base: bool) -> TierTable:
         """
