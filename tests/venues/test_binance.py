@@ -28,6 +28,7 @@ from tocsin.venues.contract import (
 from tocsin.venues.params import Params, decode_numbers, load, versions
 from tocsin.venues.products import notional_at, profit_between
 from tocsin.venues.readers.files import read_value
+from tocsin.venues.reading import PayloadError
 from tocsin.venues.registry import find_rulebook
 from tocsin.venues.tiers import deductions
 
@@ -395,3 +396,54 @@ def test_a_set_given_by_hand_replaces_the_shipped_one() -> None:
 def test_the_capture_nearest_in_time_that_knows_the_symbol_counts(time: str, date: str) -> None:
     basis = UM.run(account(um("ENAUSDT", "1", "1"), time=time)).legs[0].basis
     assert basis is not None and basis.params_date == date
+
+
+ACCOUNT = {
+    "totalMaintMargin": "400", "totalMarginBalance": "10000",
+    "assets": [{"asset": "USDT", "walletBalance": "10000", "unrealizedProfit": "0"}],
+    "positions": [
+        {"symbol": "BTCUSDT", "positionSide": "BOTH", "positionAmt": "1", "unrealizedProfit": "0", "notional": "100000",
+         "isolatedMargin": "0", "isolatedWallet": "0", "initialMargin": "5000", "maintMargin": "400",
+         "entryPrice": "100000", "leverage": "20", "isolated": False},
+        {"symbol": "ETHUSDT", "positionSide": "BOTH", "positionAmt": "0"},
+    ],
+}  # fmt: skip
+RISK = [
+    {"symbol": "BTCUSDT", "positionSide": "BOTH", "positionAmt": "1", "entryPrice": "100000", "markPrice": "100000",
+     "unRealizedProfit": "0", "liquidationPrice": "90361.44578313", "isolatedWallet": "0", "notional": "100000",
+     "initialMargin": "5000", "maintMargin": "400", "marginAsset": "USDT"},
+]  # fmt: skip
+
+
+def read_bundle(*payloads: Any) -> Any:
+    bundle = {"venue": "binance", "payloads": list(payloads)}
+    raw = msgspec.json.encode(bundle)
+    return read_value(decode_numbers(raw), label="bundle")
+
+
+def test_account_and_position_risk_tell_one_position_together() -> None:
+    (reading,) = read_bundle(ACCOUNT, RISK).readings
+    (leg,) = reading.portfolio.legs
+    assert (leg.mark, leg.leverage) == (100_000, 20)
+    found = UM.run(reading.portfolio)
+    reported = {f.quantity: f.value for f in reading.reported if f.leg == 0}
+    assert found.legs[0].initial == reported["initial"] and found.legs[0].maintenance == reported["maintenance"]
+    assert abs(price_of(found) / reported["liquidation"] - 1) < D("1e-9")
+    assert len([f for f in reading.reported if f.leg == 0 and f.quantity == "maintenance"]) == 1
+
+
+def test_payloads_of_different_moments_or_doubled_are_refused() -> None:
+    moved = [{**RISK[0], "positionAmt": "2"}]
+    with pytest.raises(PayloadError, match=r"BTCUSDT is 2 \(cross\) here and 1 \(cross\) in the account"):
+        read_bundle(ACCOUNT, moved)
+    with pytest.raises(PayloadError, match="twice"):
+        read_bundle([*RISK, *RISK])
+
+
+def test_a_portfolio_margin_account_without_prices_rests_on_its_own_equity() -> None:
+    account_payload = {"uniMMR": "25", "accountEquity": "10000", "accountMaintMargin": "400", "accountStatus": "NORMAL"}
+    balance = [{"asset": "USDT", "totalWalletBalance": "10000", "crossMarginBorrowed": "0", "crossMarginInterest": "0"}]
+    (reading,) = read_bundle(account_payload, balance, RISK).readings
+    assert reading.rules == "binance-pm"
+    found = PM.run(reading.portfolio)
+    assert (found.equity, found.maintenance, found.signed["uniMMR"]) == (10_000, 400, 25)

@@ -29,6 +29,7 @@ from tocsin.venues.products import entry_of, profit_between
 ZERO = Decimal(0)
 RULES = "binance-pm"
 FORMULA = "uniMMR = adjusted equity / maintenance, both in USD"
+STABLE = frozenset({"USDT", "USDC", "USD1", "FDUSD", "BUSD"})
 HELD = "liquidation price: this market's mark moves alone; prices of collateral are held"
 
 
@@ -38,7 +39,8 @@ def evaluate_pm(portfolio: Portfolio, params: Params) -> Evaluation:
 
     `extra["open_loss"]` (USD, >= 0) and `extra["margin_leverage"]` (3, 5 or 10; needed where something is borrowed) are
     the account's; `extra["collateral_rate:ASSET"]` overrides a shipped rate. Balances hold wallets of all three kinds,
-    loans inside, with their index price. Without balances `equity` is taken as the venue's `accountEquity`.
+    loans inside, with their index price. Where a balance lacks its price, or there is none, `equity` is taken as the
+    venue's `accountEquity`. A dollar stablecoin without a price counts as 1 USD.
     """
     for leg in portfolio.legs:
         if leg.product not in (Product.LINEAR, Product.INVERSE):
@@ -80,13 +82,14 @@ class _Collateral:
     """
 
     def __init__(self, portfolio: Portfolio, valued: list[Valued], params: Params, prices: dict[str, Decimal]) -> None:
-        self.given = portfolio.equity if not portfolio.balances else None
-        self.known = bool(portfolio.balances) or self.given is not None
+        priced = bool(portfolio.balances) and all(b.price is not None for b in portfolio.balances)
+        self.given = None if priced else portfolio.equity
+        self.known = priced or self.given is not None
         self.prices = prices
         self.open_loss = portfolio.extra.get("open_loss", ZERO) - (portfolio.other_unrealised or ZERO)
         self.amounts = {b.asset: b.amount for b in portfolio.balances}
         self.rates: dict[str, Decimal] = {}
-        if not portfolio.balances:
+        if not priced:
             return
         for v in valued:
             profit = profit_between(v.leg, entry_of(v.leg), v.mark)
@@ -115,15 +118,18 @@ class _Collateral:
 def _prices(portfolio: Portfolio, valued: list[Valued]) -> dict[str, Decimal]:
     prices: dict[str, Decimal] = {}
     for balance in portfolio.balances:
-        if balance.price is None:
+        if balance.price is not None:
+            prices[balance.asset] = balance.price
+        elif portfolio.equity is None:
             raise MissingInput("price", f"balance {balance.asset}: portfolio margin values it at its index price")
-        prices[balance.asset] = balance.price
     for v in valued:
         if v.asset in prices:
             continue
         index = portfolio.extra.get(f"price:{v.asset}")
         if v.leg.product is Product.INVERSE:
             index = index or v.leg.index or v.mark
+        if index is None and v.asset in STABLE:
+            index = Decimal(1)
         if index is None:
             raise MissingInput("balances", f"the price of {v.asset} in USD is needed: give its balance, even of 0")
         prices[v.asset] = index
@@ -134,7 +140,11 @@ def _loans(portfolio: Portfolio, rules: ParamSet) -> tuple[Decimal, Decimal]:
     """
     Return maintenance and initial margin of the loans in USD: rate by leverage, and loan / (leverage - 1).
     """
-    owed = sum((b.borrowed * (b.price or ZERO) for b in portfolio.balances), ZERO)
+    owed = ZERO
+    for balance in portfolio.balances:
+        if balance.borrowed and balance.price is None:
+            raise MissingInput("price", f"balance {balance.asset}: its loan is margined at its index price")
+        owed += balance.borrowed * (balance.price or ZERO)
     if not owed:
         return ZERO, ZERO
     leverage = portfolio.extra.get("margin_leverage")

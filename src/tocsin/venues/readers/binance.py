@@ -8,6 +8,8 @@ BTCUSD_250926 are COIN-M). An account position carries no mark price: it follows
 import re
 from decimal import Decimal, localcontext
 
+import msgspec
+
 from tocsin.venues.contract import NUMBERS, Balance, Leg, Mode, Product
 from tocsin.venues.reading import ACCOUNT, Draft, Fields, PayloadError, Reader
 
@@ -45,22 +47,52 @@ def read_position(element: Fields, draft: Draft) -> None:
         isolated_collateral=_isolated_wallet(element, profit) if isolated else None,
         hedge_side=element.choice("positionSide", _SIDES) if element.has("positionSide") else "",
     )
-    place = draft.add_leg(leg, moment=element.optional_text("updateTime"))
+    place = _place_of(leg, element, draft)
     draft.time = max(draft.time, element.optional_text("updateTime"))
-    draft.report(place, "initial", element.optional("initialMargin"), "initialMargin")
-    draft.report(place, "maintenance", element.optional("maintMargin"), "maintMargin")
-    draft.report(place, "orders", element.optional("openOrderInitialMargin"), "openOrderInitialMargin")
-    draft.report(place, "unrealised", profit, element.first("unRealizedProfit", "unrealizedProfit"))
-    for name in ("notional", "notionalValue"):
-        value = element.optional(name)
-        draft.report(place, "notional", None if value is None else abs(value), name)
+    known = {figure.quantity for figure in draft.reported if figure.leg == place}
+    _report(place, element, draft, "initial", "initialMargin", known)
+    _report(place, element, draft, "maintenance", "maintMargin", known)
+    _report(place, element, draft, "orders", "openOrderInitialMargin", known)
+    _report(place, element, draft, "unrealised", element.first("unRealizedProfit", "unrealizedProfit"), known)
+    _report(place, element, draft, "notional", element.first("notional", "notionalValue"), known)
     if not isolated and (held := _isolated_wallet(element, profit)):
         draft.set_aside[place] = held
     if isolated:
-        draft.report(place, "isolated_collateral", element.optional("isolatedWallet"), "isolatedWallet")
+        _report(place, element, draft, "isolated_collateral", "isolatedWallet", known)
     draft.report_price(place, element, "liquidationPrice")
     draft.see_price(place, "markPrice", element.optional("markPrice"))
     draft.see_price(place, "entryPrice", entry)
+
+
+def _report(place: int, element: Fields, draft: Draft, quantity: str, name: str, known: set[str]) -> None:
+    """
+    Note a figure unless another payload of the account has told it; a notional without its sign.
+    """
+    value = element.optional(name)
+    if quantity not in known and value is not None:
+        draft.report(place, quantity, abs(value) if quantity == "notional" else value, name)
+
+
+def _place_of(leg: Leg, element: Fields, draft: Draft) -> int:
+    """
+    Return the place of a new leg, or of the one that an account's payload gave without a mark price, now completed.
+
+    Raises:
+        PayloadError: The position is there twice in one payload, or its size differs between payloads.
+    """
+    for place, known in enumerate(draft.legs):
+        if (known.symbol, known.hedge_side) != (leg.symbol, leg.hedge_side):
+            continue
+        if "markPrice" in draft.prices.get(place, {}) or not element.has("markPrice"):
+            break
+        if known.size != leg.size or known.mode is not leg.mode:
+            raise PayloadError(
+                f"{element.where}: positionAmt of {leg.symbol} is {leg.size} ({leg.mode}) here and {known.size} "
+                f"({known.mode}) in the account: the payloads are of different moments"
+            )
+        draft.replace_leg(place, msgspec.structs.replace(leg, leverage=leg.leverage or known.leverage))
+        return place
+    return draft.add_leg(leg, moment=element.optional_text("updateTime"))
 
 
 def read_account(element: Fields, draft: Draft) -> None:
