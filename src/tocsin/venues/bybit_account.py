@@ -7,8 +7,9 @@ leg stands on its own margin; the fee to close is set aside, and maintenance in 
 entry value (linear) or on the value there (inverse).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
@@ -34,6 +35,21 @@ from tocsin.venues.products import entry_of, notional_at, profit_between
 
 FORMULA = "accountMMRate = total maintenance margin / margin balance; coins at their collateral value ratios"
 FUTURES = (Product.LINEAR, Product.INVERSE)
+
+
+OTHERS_MAX = 200
+
+
+class Held(NamedTuple):
+    """
+    What the search for one liquidation price holds: the wallet, the account's maintenance in USD, profits by coin.
+    """
+
+    wallet: Wallet
+    maintenance: Decimal
+    profits: Mapping[str, Decimal]
+    prices: Mapping[str, Decimal]
+    symbols: Mapping[str, list[Valued]]
 
 
 def evaluate_cross(portfolio: Portfolio, params: Params) -> Evaluation:
@@ -64,9 +80,11 @@ def evaluate_cross(portfolio: Portfolio, params: Params) -> Evaluation:
     initial += sum((v.initial + v.orders) * prices[v.asset] for v in valued.values())
     balance = None if wallet is None else wallet.balance(_profits(wallet, list(valued.values())))
     margins = dict(options)
-    for i, v in valued.items():
-        price = _solve_cross(v, list(valued.values()), wallet, flat, prices)
-        margins[i] = margin_of(v, price)
+    if wallet is None:
+        margins |= {i: margin_of(v, _unknown(v)) for i, v in valued.items()}
+    else:
+        held = Held(wallet, maintenance, _profits(wallet, list(valued.values())), prices, _by_symbol(valued.values()))
+        margins |= {i: margin_of(v, _solve_cross(v, held)) for i, v in valued.items()}
     signed = {} if balance is None else {"totalMarginBalance": balance}
     return Evaluation(
         rules="bybit",
@@ -187,23 +205,33 @@ def _profits(wallet: Wallet, valued: Sequence[Valued], price: Decimal | None = N
     return out
 
 
-def _solve_cross(
-    v: Valued, valued: Sequence[Valued], wallet: Wallet | None, flat: Decimal, prices: Mapping[str, Decimal]
-) -> LiquidationPrice:
-    moving = [w for w in valued if w.leg.symbol == v.leg.symbol]
-    binding = "account" if len(moving) == 1 else "hedged pair"
-    if wallet is None:
-        return LiquidationPrice(price=None, reason=NoPrice.INPUT_MISSING, binding=binding)
-    still = [w for w in valued if w.leg.symbol != v.leg.symbol]
-    held = flat + sum((w.maintenance_at(w.mark) * prices[w.asset] for w in still), ZERO)
-    resting = _profits(wallet, still)
+def _by_symbol(valued: Iterable[Valued]) -> dict[str, list[Valued]]:
+    out: dict[str, list[Valued]] = {}
+    for v in valued:
+        out.setdefault(v.leg.symbol, []).append(v)
+    return out
+
+
+def _unknown(v: Valued) -> LiquidationPrice:
+    pair = v.leg.hedge_side and v.note
+    return LiquidationPrice(price=None, reason=NoPrice.INPUT_MISSING, binding="hedged pair" if pair else "account")
+
+
+def _solve_cross(v: Valued, held: Held) -> LiquidationPrice:
+    """
+    Return where margin balance falls to the account's maintenance as one symbol's market moves.
+    """
+    moving = held.symbols[v.leg.symbol]
+    now = _profits(held.wallet, moving)
+    rest = held.maintenance - sum((w.maintenance_at(w.mark) * held.prices[w.asset] for w in moving), ZERO)
+    resting = {asset: profit - now.get(asset, ZERO) for asset, profit in held.profits.items()}
 
     def gap(price: Decimal) -> Decimal:
-        profits = _profits(wallet, moving, price)
-        for asset, profit in resting.items():
+        profits = dict(resting)
+        for asset, profit in _profits(held.wallet, moving, price).items():
             profits[asset] = profits.get(asset, ZERO) + profit
-        need = sum((w.maintenance_at(price) * prices[w.asset] for w in moving), ZERO)
-        return wallet.balance(profits) - held - need
+        need = sum((w.maintenance_at(price) * held.prices[w.asset] for w in moving), ZERO)
+        return held.wallet.balance(profits) - rest - need
 
     towards = "both" if len(moving) > 1 or not v.leg.size else "down" if v.leg.size > 0 else "up"
     found = find_liquidation(
@@ -211,11 +239,20 @@ def _solve_cross(
         mark=v.mark,
         towards=towards,
         edges=[edge for w in moving for edge in w.edges()],
-        binding=binding,
-        others=tuple(sorted({w.leg.symbol for w in still})),
+        binding="account" if len(moving) == 1 else "hedged pair",
+        others=name_others(held.symbols, v.leg.symbol),
         tier_at=lambda price: v.table.find(v.value_at(price)).number,
     )
     return _known(found, moving)
+
+
+def name_others(symbols: Collection[str], own: str) -> tuple[str, ...]:
+    """
+    Return the symbols beside one's own; only how many, where they are more than anyone reads.
+    """
+    if len(symbols) > OTHERS_MAX:
+        return (f"{len(symbols) - 1} other symbols",)
+    return tuple(sorted(symbol for symbol in symbols if symbol != own))
 
 
 def _solve_isolated(v: Valued) -> LiquidationPrice:

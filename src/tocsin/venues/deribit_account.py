@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import msgspec
+
 from tocsin.venues.contract import (
     Evaluation,
     Health,
@@ -26,6 +28,7 @@ from tocsin.venues.liquidation import find_liquidation
 from tocsin.venues.params import Params, ParamSet
 
 STABLE = ("USD", "USDC", "USDT", "USDE")
+OTHERS_MAX = 200
 FORMULA = "margin usage = maintenance margin / margin balance"
 
 
@@ -43,6 +46,15 @@ class Pool:
     lacking: str = ""
     legs: list[Valued] = field(default_factory=list[Valued])
 
+    def by_coin(self) -> dict[str, Decimal]:
+        """
+        Return what legs add to equity less their maintenance, by the currency they settle in.
+        """
+        out: dict[str, Decimal] = {}
+        for v in self.legs:
+            out[v.currency] = out.get(v.currency, ZERO) + (v.worth or ZERO) - v.maintenance
+        return out
+
 
 def evaluate_standard(portfolio: Portfolio, params: Params) -> Evaluation:
     """
@@ -56,8 +68,16 @@ def evaluate_standard(portfolio: Portfolio, params: Params) -> Evaluation:
     prices = find_prices(portfolio, needs_all=is_cross(portfolio))
     pools = build_pools(portfolio, valued, prices)
     where = {id(v): pool for pool in pools for v in pool.legs}
-    margins = tuple(leg_margin(v, _solve(v, where[id(v)], portfolio, prices)) for v in valued)
-    return total_up(portfolio, "deribit-sm", pools, margins, prices, params.get("standard"))
+    rests = {pool.name: pool.by_coin() for pool in pools}
+    named = {pool.name: [v.leg.symbol for v in pool.legs] for pool in pools}
+    margins: list[LegMargin] = []
+    for v in valued:
+        pool = where[id(v)]
+        price = _solve(v, pool, rests[pool.name], portfolio, prices)
+        if price is not None:
+            price = msgspec.structs.replace(price, others=_name_others(named[pool.name], v.leg.symbol))
+        margins.append(leg_margin(v, price))
+    return total_up(portfolio, "deribit-sm", pools, tuple(margins), prices, params.get("standard"))
 
 
 def is_cross(portfolio: Portfolio) -> bool:
@@ -178,7 +198,15 @@ def _health(pools: Sequence[Pool], source: ParamSet) -> Health | None:
     return Health(name="maintenance_margin / margin_balance", value=value, thresholds=thresholds, state=state)
 
 
-def _solve(v: Valued, pool: Pool, portfolio: Portfolio, prices: Mapping[str, Decimal]) -> LiquidationPrice | None:
+def _name_others(symbols: Sequence[str], own: str) -> tuple[str, ...]:
+    if len(symbols) > OTHERS_MAX:
+        return (f"{len(symbols) - 1} other symbols",)
+    return tuple(sorted({symbol for symbol in symbols if symbol != own}))
+
+
+def _solve(
+    v: Valued, pool: Pool, rest: Mapping[str, Decimal], portfolio: Portfolio, prices: Mapping[str, Decimal]
+) -> LiquidationPrice | None:
     """
     Return where the pool's margin balance falls to its maintenance as one futures market moves, options held.
 
@@ -188,24 +216,24 @@ def _solve(v: Valued, pool: Pool, portfolio: Portfolio, prices: Mapping[str, Dec
         return None
     if pool.equity is None:
         return LiquidationPrice(price=None, reason=NoPrice.INPUT_MISSING, binding="account")
-    gap = _gap(v, pool, portfolio, prices)
+    gap = _gap(v, pool, rest, portfolio, prices)
     coin = v.leg.underlying
     exposed = pool.name == "USD" and any(b.asset == coin and b.amount for b in portfolio.balances)
     towards = "both" if exposed or not v.leg.size else "down" if v.leg.size > 0 else "up"
-    others = tuple(sorted({w.leg.symbol for w in pool.legs if w is not v}))
-    return find_liquidation(gap, mark=v.mark, towards=towards, binding="account", others=others)
+    return find_liquidation(gap, mark=v.mark, towards=towards, binding="account")
 
 
-def _gap(v: Valued, pool: Pool, portfolio: Portfolio, prices: Mapping[str, Decimal]) -> Callable[[Decimal], Decimal]:
+def _gap(
+    v: Valued, pool: Pool, rest: Mapping[str, Decimal], portfolio: Portfolio, prices: Mapping[str, Decimal]
+) -> Callable[[Decimal], Decimal]:
     equity = pool.equity or ZERO
     if pool.name != "USD":
-        rest = equity - pool.maintenance + v.maintenance
-        return lambda price: rest + v.worth_at(price) - v.maintenance_at(price)
+        free = equity - pool.maintenance + v.maintenance
+        return lambda price: free + v.worth_at(price) - v.maintenance_at(price)
     coin, ratio = v.leg.underlying, index_ratio(v.leg)
-    amount = sum((b.amount for b in portfolio.balances if b.asset == coin), ZERO)
-    net = amount + sum(
-        ((w.worth or ZERO) - w.maintenance for w in pool.legs if w.currency == coin and w is not v), ZERO
-    )
+    net = sum((b.amount for b in portfolio.balances if b.asset == coin), ZERO) + rest.get(coin, ZERO)
+    if v.currency == coin:
+        net -= (v.worth or ZERO) - v.maintenance
     own = (v.worth or ZERO) - v.maintenance
     start = prices.get(coin, v.mark * ratio)
     fixed = equity - pool.maintenance - net * start - own * prices[v.currency]
