@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tocsin.core.errors import ConfigError
 from tocsin.venues import VenueRefusal
+from tocsin.venues.assess import assess
 from tocsin.venues.contract import (
     Balance,
     Evaluation,
@@ -228,6 +229,14 @@ def test_derive_account_as_published() -> None:
     assert out.equity is not None
     assert out.maintenance is not None
     assert out.equity - out.maintenance == out.signed["maintenance_margin"]
+
+
+def test_an_option_without_volatility_costs_the_time_to_the_call_and_nothing_else() -> None:
+    portfolio = Portfolio(venue="derive", legs=(DERIVE_PERP, DERIVE_CALL), balances=CASH)
+    found = assess(find_rulebook("derive-sm"), portfolio, {})
+    assert found.t_star_minutes is None
+    assert any("option.vol is missing" in note for note in found.notes)
+    assert near(found.evaluation.signed["maintenance_margin"], "4485.288016633255", "1e-10")
 
 
 @pytest.mark.parametrize(

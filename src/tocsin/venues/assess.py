@@ -12,7 +12,7 @@ from decimal import Decimal, localcontext
 import msgspec
 
 from tocsin.margin.deadline import t_star_minutes
-from tocsin.venues.contract import NUMBERS, Evaluation, Leg, LegMargin, Mode, Portfolio
+from tocsin.venues.contract import NUMBERS, Evaluation, Leg, LegMargin, MissingInput, Mode, Portfolio
 from tocsin.venues.cures import Cure, find_cures, holds_isolated, liquidation_need
 from tocsin.venues.registry import Rulebook
 from tocsin.venues.shocks import move_underlying
@@ -134,7 +134,10 @@ def _t_star(
             return None, "T* needs equity and maintenance of the account"
         deviation = ZERO
         for coin in sorted({leg.underlying for leg in shared}):
-            deviation += abs(_slope(book, portfolio, evaluation.equity, coin)) * vols[coin]
+            try:
+                deviation += abs(_slope(book, portfolio, evaluation.equity, coin)) * vols[coin]
+            except MissingInput as error:
+                return None, f"no T*: {error}"
         buffer = evaluation.equity - need
         counted = holds_isolated(portfolio, evaluation)
         for n, leg in enumerate(portfolio.legs):

@@ -182,7 +182,7 @@ def evaluate_standard(portfolio: Portfolio, params: Params) -> Evaluation:
     account = StandardAccount(portfolio, params.get("srm"))
     nets = {name: account.legs_net(name) for name in account.by_underlying}
     notes = ("depeg of the stable asset and confidence of the feeds are taken as none",)
-    basis = account.shipped.basis(FORMULA, *notes)
+    basis, leg_basis = account.shipped.basis(FORMULA, *notes), account.shipped.basis(FORMULA)
     out: dict[str, Decimal] = {}
     net = value = None
     if portfolio.balances or not portfolio.legs:
@@ -198,8 +198,8 @@ def evaluate_standard(portfolio: Portfolio, params: Params) -> Evaluation:
             out[f"positions_{level}_margin"] = getattr(net, level) - own
         out |= {"initial_margin": net.initial, "maintenance_margin": net.maintenance, "subaccount_value": value}
     else:
-        basis = account.shipped.basis(FORMULA, *notes, "balances are missing: no liquidation price, no account totals")
-    legs = tuple(_leg_margin(account, leg, net, nets, basis, out) for leg in portfolio.legs)
+        leg_basis = account.shipped.basis(FORMULA, "balances are missing: no liquidation price")
+    legs = tuple(_leg_margin(account, leg, net, nets, leg_basis, out) for leg in portfolio.legs)
     return Evaluation(
         rules="derive-sm",
         unit="USDC",
