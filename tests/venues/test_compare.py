@@ -2,6 +2,8 @@
 `compare` against figures worked out by hand, and what must hold for any position.
 """
 
+import contextlib
+import re
 from decimal import Decimal
 
 import pytest
@@ -290,7 +292,12 @@ def test_a_file_of_legs() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (b'"strike": 110000, ', b"", r"legs\[0\].strike must be above 0 for an option, was None"),
+        (b'"strike": 110000, ', b"", r"legs\[0\].strike must be above 0 and at most 1e\+15 for an option, was None"),
+        (b'"strike": 110000', b'"strike": "NaN"', r"legs\[0\].strike must be above 0"),
+        (b'"strike": 110000', b'"strike": 1e400', r"legs\[0\].strike must be above 0"),
+        (b'"size": 10', b'"size": 1e999999', r"legs\[0\].size must be above 0|size"),
+        (b'"BTC": 100000', b'"BTC": 1e999999999', "price must be a number above 0|not as described"),
+        (b'"BTC": 100000', b'"BTC": "Infinity"', "price must be a number above 0|not as described"),
         (b'"days": 30', b'"days": -1', r"legs\[0\].days must be above 0"),
         (b'"short"', b'"sell"', r"legs\[0\].side must be long or short, was 'sell'"),
         (b'"size": 10', b'"size": 0', r"legs\[0\].size must be above 0"),
@@ -306,6 +313,28 @@ def test_files_that_are_refused_name_the_field(old: bytes, new: bytes, message: 
     assert old in STRANGLE
     with pytest.raises(ConfigError, match=message):
         read_file(STRANGLE.replace(old, new, 1), prices={})
+
+
+@given(st.lists(st.text(max_size=12), max_size=5), st.text(max_size=8), st.text(max_size=8))
+@settings(max_examples=60, deadline=None)
+def test_words_are_read_or_refused(words: list[str], price: str, collateral: str) -> None:
+    with contextlib.suppress(ConfigError):
+        read_words(words, price=price, collateral=collateral)
+
+
+VALUES = st.sampled_from(
+    [b"null", b"-1", b"0", b"1e400", b'"NaN"', b'"x"', b"[]", b"{}", b"true", b'"long"', b"1e-400", b""]
+)
+
+
+@given(st.integers(0, 40), VALUES)
+@settings(max_examples=80, deadline=None)
+def test_files_with_one_value_exchanged_are_read_or_refused(place: int, value: bytes) -> None:
+    spots = list(re.finditer(rb'(?<=: )("[^"]*"|[\d.]+)', STRANGLE))
+    spot = spots[place % len(spots)]
+    with contextlib.suppress(ConfigError):
+        question = read_file(STRANGLE[: spot.start()] + value + STRANGLE[spot.end() :], prices={})
+        compare(question, [find_rulebook("deribit-sm"), find_rulebook("bybit")])
 
 
 def test_amounts_alone_are_the_same_amounts() -> None:

@@ -4,7 +4,7 @@ What a person types for a question: `BTC long 50M`, `10 BTC`, `10%`, or a file o
 
 import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, Overflow
 from typing import Any
 
 import msgspec
@@ -19,7 +19,9 @@ _SUFFIX = {"": 0, "k": 3, "m": 6, "mio": 6, "mm": 6, "b": 9, "bn": 9}
 _SIZE = re.compile(r"\$?([0-9][0-9_,]*(?:\.[0-9]+)?)\s*([a-z]*)", re.IGNORECASE)
 _MONEY = frozenset({"usd", "usdt", "usdc"})
 SIZE_FORM = "an amount in USD such as 50M, 250k or 1,000,000, or in coins such as 10BTC"
-SIZE_MAX = Decimal("1e15")
+SIZE_MIN, SIZE_MAX = Decimal("1e-15"), Decimal("1e15")
+"""Bounds of every number that a person types."""
+
 DEFAULT_SHARE = Decimal("0.1")
 
 
@@ -178,7 +180,7 @@ def _read_leg(leg: FileLeg, where: str, prices: Mapping[str, Decimal]) -> Part:
     if leg.side not in ("long", "short"):
         raise ConfigError(f"{where}.side must be long or short, was {leg.side!r}")
     if isinstance(leg.size, Decimal):
-        if not 0 < leg.size <= SIZE_MAX:
+        if not _is_within(leg.size):
             raise ConfigError(f"{where}.size must be above 0 and at most {SIZE_MAX:.0e} coins, was {leg.size}")
         size = leg.size
     else:
@@ -189,8 +191,8 @@ def _read_leg(leg: FileLeg, where: str, prices: Mapping[str, Decimal]) -> Part:
         values["vol"] = read_share(f"{where}.vol", _as_text(f"{where}.vol", leg.vol))
     for name in ("strike", "days", "vol"):
         value = values.get(name)
-        if is_option and (value is None or value <= 0):
-            raise ConfigError(f"{where}.{name} must be above 0 for an option, was {value}")
+        if is_option and (value is None or not _is_within(value)):
+            raise ConfigError(f"{where}.{name} must be above 0 and at most {SIZE_MAX:.0e} for an option, was {value}")
         if not is_option and value is not None:
             raise ConfigError(f"{where}.{name} is for options; this leg is a {leg.kind}")
     return Part(coin=coin, size=size if leg.side == "long" else -size, kind=leg.kind, **values)
@@ -204,11 +206,15 @@ def _as_text(field: str, value: object) -> str:
     raise ConfigError(f"{field} must be a number or text, was {value!r}")
 
 
+def _is_within(value: Decimal) -> bool:
+    return value.is_finite() and SIZE_MIN <= value <= SIZE_MAX
+
+
 def _positive(field: str, text: str) -> Decimal:
     try:
         value = NUMBERS.create_decimal(text.replace(",", "").replace("_", "").removeprefix("$"))
-    except InvalidOperation:
+    except (InvalidOperation, Overflow):
         value = Decimal(0)
-    if not value.is_finite() or not Decimal("1e-15") <= value <= SIZE_MAX:
+    if not _is_within(value):
         raise ConfigError(f"{field} must be a number above 0 and at most {SIZE_MAX:.0e}, was {text!r}")
     return value

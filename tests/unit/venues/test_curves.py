@@ -91,6 +91,25 @@ def test_sizes_without_an_answer_are_left_out() -> None:
     assert trace(lambda _: None, LOW, HIGH) == ()
 
 
+def test_an_amount_with_roots_is_followed_closely_and_soon() -> None:
+    asked: list[Decimal] = []
+
+    def amount(size: Decimal) -> Decimal:
+        asked.append(size)
+        return size * max(D("0.02"), D("0.000003") * size.sqrt())
+
+    pieces = trace(amount, LOW, HIGH)
+    assert len(asked) < 2_000
+    for k in range(50):
+        size = LOW * D("1.26") ** k
+        piece = find_piece(pieces, size)
+        assert piece is not None or size > HIGH
+        assert piece is None or abs(piece.at(size) - amount(size)) < amount(size) * D("1e-6")
+    # 0.000003 x root = 0.03 at 100,000,000
+    (found,) = find_crossings(pieces, trace(flat("0.03"), LOW, HIGH))
+    assert abs(found.size - 100_000_000) < 100 and (found.below, found.above) == (0, 1)
+
+
 RATES = st.lists(st.integers(1, 500), min_size=1, max_size=7, unique=True).map(sorted)
 EDGES = st.lists(st.integers(20_000, 900_000_000), min_size=6, max_size=6, unique=True).map(sorted)
 
