@@ -324,6 +324,8 @@ def test_coins_count_at_their_ratio_and_debts_in_full() -> None:
     btc = Balance(asset="BTC", amount=D(1), price=D(100000))
     found = CROSS.run(account(perp(1, mark=D(99000)), balances=(btc,)))
     assert found.equity == 95000 - 1000, "the loss in USDC is owed in full"
+    basis = found.legs[0].basis
+    assert basis is not None and any("BTC in the wallet keeps its price" in note for note in basis.notes)
     given_ratio = CROSS.run(account(perp(1), balances=(btc,), extra={"collateral_rate:BTC": D("0.9")}))
     assert given_ratio.equity == 90000
     assert weigh(D(30), [(D(10), D("0.9")), (D(20), D("0.5")), (None, D(0))]) == 14

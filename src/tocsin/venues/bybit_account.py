@@ -84,7 +84,7 @@ def evaluate_cross(portfolio: Portfolio, params: Params) -> Evaluation:
         margins |= {i: margin_of(v, _unknown(v)) for i, v in valued.items()}
     else:
         held = Held(wallet, maintenance, _profits(wallet, list(valued.values())), prices, _by_symbol(valued.values()))
-        margins |= {i: margin_of(v, _solve_cross(v, held)) for i, v in valued.items()}
+        margins |= {i: margin_of(v, _solve_cross(v, held), *_caution(v, wallet)) for i, v in valued.items()}
     signed = {} if balance is None else {"totalMarginBalance": balance}
     return Evaluation(
         rules="bybit",
@@ -253,6 +253,13 @@ def name_others(symbols: Collection[str], own: str) -> tuple[str, ...]:
     if len(symbols) > OTHERS_MAX:
         return (f"{len(symbols) - 1} other symbols",)
     return tuple(sorted(symbol for symbol in symbols if symbol != own))
+
+
+def _caution(v: Valued, wallet: Wallet) -> tuple[str, ...]:
+    coin = v.leg.underlying
+    if wallet.amounts is None or not wallet.amounts.get(coin) or v.asset == coin:
+        return ()
+    return (f"{coin} in the wallet keeps its price in the liquidation price; it moves with the market in truth",)
 
 
 def _solve_isolated(v: Valued) -> LiquidationPrice:
