@@ -71,7 +71,7 @@ class Chaos(Driver):
 
     # Commands
 
-    def send(self, kind, **fields):
+    def send(self, kind, /, **fields):
         answer = super().send(kind, **fields)
         if isinstance(answer, Refused):
             self.log.pop()

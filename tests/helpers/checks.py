@@ -12,7 +12,7 @@ from tocsin.accounts.leaf import decode_leaf
 from tocsin.core.codec import decode
 from tocsin.engine.case import decode_case
 from tocsin.engine.engine import EngineSnapshot
-from tocsin.engine.messages import CloseLots, Debit, Grant, Release
+from tocsin.engine.messages import CloseLots, Converted, Credit, Debit, Grant, Recourse, Release
 from tocsin.sheet.terms import decode_sheet
 
 SUSPENSE, GLOBAL_FUND = -1, -2
@@ -28,7 +28,10 @@ class Picture:
         self.cases = {c.account: c for c in map(decode_case, snapshot.cases)}
         self.state = snapshot.house.state
         self.decisions = snapshot.opened.decisions
+        self.opened = snapshot.opened
         self.closed = closed
+        for account in self.accounts.values():
+            account.others = dict(closed.others.get(account.id, {}))
         self.marks = closed.marks
         self.next_sheet = decode_sheet(self.state.sheet)
         self.assets = {c.id: c.asset for c in self.next_sheet.contracts}
@@ -48,18 +51,34 @@ def settled(p):
         for asset, units in account.in_transit.items():
             money[asset] += units
         for contract, (held, entry) in account.positions.items():
-            lots[contract] += held
+            if contract in p.opened.settled:
+                money[p.assets[contract]] += held * (p.opened.settled[contract] - _funding(p, contract)) - entry
+                continue
+            lots[contract] += held * p.opened.rescaled.get(contract, 1)
             money[p.assets[contract]] -= entry
     for d in p.decisions:
         match d:
             case CloseLots():
-                lots[d.contract] += d.lots
+                if d.contract in p.opened.settled:
+                    final = p.opened.settled[d.contract] - _funding(p, d.contract)
+                    money[p.assets[d.contract]] += d.lots * final
+                else:
+                    lots[d.contract] += d.lots * p.opened.rescaled.get(d.contract, 1)
                 money[p.assets[d.contract]] -= d.value - d.lots * p.marks.contracts[d.contract].funding
-            case Debit() | Release():
+            case Debit() | Release() | Recourse():
                 money[d.asset] -= d.amount
+            case Credit():
+                money[d.asset] += d.amount
+            case Converted():
+                money[d.asset] += d.got
+                money[d.collateral] -= d.given
             case Grant():
                 pass
     return lots, money
+
+
+def _funding(p, contract):
+    return p.opened.marks.contracts[contract].funding
 
 
 def check_books(p):
@@ -91,7 +110,7 @@ def check_claims(p):
         claims[claim.asset] += claim.amount
     pending = Counter()
     for d in p.decisions:
-        if isinstance(d, Debit):
+        if isinstance(d, Debit | Recourse):
             pending[d.asset] += d.amount
     for asset in {*claims, *p.own[SUSPENSE].cash}:
         held = p.own[SUSPENSE].cash.get(asset, 0) + claims[asset]
@@ -100,7 +119,7 @@ def check_claims(p):
 
 def check_accounts(p, sheet):
     """Entry sums bounded, nothing empty kept, levels as defined, nothing left to whoever is at takeover or below."""
-    caps = {c.id: c.mark_cap for c in p.next_sheet.contracts}
+    caps = {c.id: c.mark_cap for c in sheet.contracts}
     for account in p.accounts.values():
         for contract, (held, entry) in account.positions.items():
             assert held != 0
@@ -109,7 +128,7 @@ def check_accounts(p, sheet):
         needs = [exact.need(account, sheet, p.marks, i) for i in range(4)]
         assert needs == sorted(needs, reverse=True), "levels are nested"
         assert account.level == exact.level(account, sheet, p.marks, account.level), f"level of {account.id}"
-        if account.level >= 4:
+        if account.level >= 4 and not p.closed.grace:
             assert not account.positions, f"account {account.id} at {account.level.name} holds positions"
             assert not account.cash
             assert not account.in_transit
@@ -138,13 +157,13 @@ def check_cases(p):
                 assert held * reserved < 0, f"account {ident} reserves {reserved} of {held}"
                 assert abs(reserved) <= abs(held) - abs(dealt[ident, contract])
         if case.call is not None:
-            assert p.accounts[ident].level == 2
-            assert case.call.deadline_ns > p.closed.time_ns or case.call.t_star_minutes < 0
+            assert p.accounts[ident].level == 2 or p.closed.grace
+            assert p.closed.grace or case.call.deadline_ns > p.closed.time_ns or case.call.t_star_minutes < 0
             assert not case.reducing
-        if p.accounts[ident].level == 3:
+        if p.accounts[ident].level == 3 and not p.closed.grace:
             assert case.reducing
     for account in p.accounts.values():
-        if account.level == 3:
+        if account.level == 3 and not p.closed.grace:
             assert account.id in p.cases
 
 

@@ -110,13 +110,13 @@ class Driver:
         self.log: list[tuple[str, object]] = []
         self.results: list[CycleResult] = []
 
-    def send(self, kind: type, **fields: object) -> object:
+    def send(self, kind: type, /, **fields: object) -> object:
         self.nonce += 1
         command = kind(source=1, nonce=self.nonce, **fields)
         self.log.append(("command", command))
         return self.engine.submit(command)
 
-    def ok(self, kind: type, **fields: object) -> None:
+    def ok(self, kind: type, /, **fields: object) -> None:
         answer = self.send(kind, **fields)
         assert isinstance(answer, Accepted), answer
 

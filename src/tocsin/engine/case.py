@@ -23,7 +23,8 @@ class Case(msgspec.Struct, array_like=True):
     """
     An account's open call, whether its risk is being reduced, its intents, and those taken over with its positions.
 
-    `acted` says that since the call was issued the account paid in or traded.
+    `acted` says that since the call was issued the account paid in or traded; `idle` counts cycles of risk reduction in
+    which there was nothing left to trade and nothing was converted.
     """
 
     account: int
@@ -32,6 +33,7 @@ class Case(msgspec.Struct, array_like=True):
     acted: bool = False
     intents: list[Intent] = msgspec.field(default_factory=list[Intent])
     moved: list[Moved] = msgspec.field(default_factory=list[Moved])
+    idle: int = 0
 
     @property
     def is_empty(self) -> bool:

@@ -1,12 +1,13 @@
 """
 What a shard reports last in a cycle besides candidates: who stands in for a loss, what linked accounts hold, what is
-owed and owned of assets that are lent (rules AC-034, AC-036, AC-040).
+owed and owned of assets that are lent, who must sell collateral for debts (rules AC-034, AC-036, AC-039, AC-040).
 """
 
 from tocsin.accounts.store import RowKind
+from tocsin.core.integers import PPM, ceil_div
 from tocsin.engine.desk import ShardDesk
-from tocsin.engine.messages import Linked, StandIn
-from tocsin.margin.state import AccountState, Level
+from tocsin.engine.messages import Conversion, Linked, StandIn
+from tocsin.margin.state import AccountState, Level, Mode
 from tocsin.margin.valuation import compute_balances
 
 
@@ -66,20 +67,48 @@ def report_links(desk: ShardDesk) -> None:
         desk.close.linked.append(Linked(desk.bucket(account), account, state.owner, tuple(sorted(held.items()))))
 
 
-def report_balances(desk: ShardDesk) -> None:
+def report_loans(desk: ShardDesk) -> None:
     """
-    Report per lent asset what all accounts owe and own, from which the next interest follows.
+    Report per lent asset what all accounts owe and own, from which the next interest follows, and ask to sell
+    collateral for what an account owes beyond its cap (rule AC-039).
     """
     lent = [a.id for a in desk.sheet.assets if a.borrow is not None]
     if not lent:
         return
     owed, owned = dict.fromkeys(lent, 0), dict.fromkeys(lent, 0)
     for account in desk.store.accounts():
-        balances = compute_balances(desk.read(account), desk.valuation)
+        state = desk.read(account)
+        balances = compute_balances(state, desk.valuation)
         for asset in lent:
             balance = balances.get(asset, 0)
             if balance < 0:
                 owed[asset] -= balance
             else:
                 owned[asset] += balance
+        if any(balances.get(asset, 0) < 0 for asset in lent) and state.mode != Mode.EXTERNAL:
+            _ask_conversions(desk, state, balances, lent)
     desk.close.balances.update({asset: (owed[asset], owned[asset]) for asset in lent})
+
+
+def _ask_conversions(desk: ShardDesk, state: AccountState, balances: dict[int, int], lent: list[int]) -> None:
+    """
+    Ask to sell collateral for debts: for what is beyond the account's cap, and, while its risk is reduced and nothing
+    is left to trade, for the part of each debt that the sheet lets go at once (rule AC-039).
+    """
+    case = desk.cases.get(state.id)
+    reducing = case is not None and case.reducing and not state.positions
+    free = {a: min(u, state.cash.get(a, 0)) for a, u in sorted(balances.items()) if u > 0 and state.cash.get(a, 0) > 0}
+    bucket, nth = desk.bucket(state.id), 0
+    for asset in sorted(lent):
+        terms, debt = desk.valuation.assets[asset].borrow, -balances.get(asset, 0)
+        if terms is None or debt <= 0:
+            continue
+        need = max(0, debt - terms.account_cap)
+        if reducing:
+            need = max(need, ceil_div(debt * terms.close_ppm, PPM))
+        if not need or not free:
+            continue
+        desk.note(3, state.id, "conversion_asked", asset=asset, owed=debt, need=need)
+        for collateral, have in free.items():
+            desk.close.conversions.append(Conversion(bucket, state.id, nth, collateral, have, asset, need))
+            nth += 1

@@ -41,6 +41,8 @@ def apply_decisions(desk: ShardDesk) -> None:
                 desk.note(0, account, "transfer_received", asset=asset, amount=cash, leaving=leaving)
             case Converted(collateral=collateral, given=given, asset=asset, got=got):
                 desk.row(RowKind.CONVERT, account, asset, got, collateral, given)
+                if account in desk.cases:
+                    desk.cases[account].idle = 0
                 desk.note(0, account, "converted", collateral=collateral, given=given, asset=asset, got=got)
             case Release(asset=asset, amount=amount):
                 desk.row(RowKind.RELEASE, account, asset, amount)

@@ -3,13 +3,11 @@ Decision point B for one account: cures, expiries, calls, then intents and claim
 """
 
 from tocsin.accounts.store import RowKind
-from tocsin.core.integers import PPM, ceil_div
 from tocsin.engine.case import Case, Moved
 from tocsin.engine.desk import ShardDesk
-from tocsin.engine.messages import Conversion, Request, Takeover
+from tocsin.engine.messages import Request, Takeover
 from tocsin.margin.levels import assess
 from tocsin.margin.state import AccountState, Level
-from tocsin.margin.valuation import compute_balances
 from tocsin.procedures.liquidation import intent as it
 from tocsin.procedures.liquidation.plan import plan_liquidation
 from tocsin.procedures.margin_calls import call as mc
@@ -42,10 +40,11 @@ def decide_account(desk: ShardDesk, account: int) -> None:
     taken = level >= Level.TAKEOVER
     if not taken and case.reducing:
         taken = not _plan(desk, state, case)
+        # Collateral that nobody buys is taken over in the end: no account waits for ever (rule LQ-031).
+        case.idle = case.idle + 1 if not state.positions and not case.intents else 0
+        taken = taken or case.idle > desk.sheet.liquidation.cancel_grace_cycles
     if taken:
         _take_over(desk, state, case)
-    else:
-        _ask_conversions(desk, state, reducing=case.reducing)
     desk.touched[account] = None
     if case.is_empty:
         desk.cases.pop(account, None)
@@ -157,31 +156,6 @@ def _plan(desk: ShardDesk, state: AccountState, case: Case) -> bool:
             slices=" ".join(f"{s.contract}:{s.lots}@{s.limit}" for s in plan.slices),
         )
     return True
-
-
-def _ask_conversions(desk: ShardDesk, state: AccountState, *, reducing: bool) -> None:
-    """
-    Ask to sell collateral for what the account owes beyond its cap, or, while its risk is reduced and it has nothing
-    left to trade, for the part of each debt that the sheet lets go at once (rules AC-039, LQ-030).
-    """
-    if not any(units < 0 for units in state.cash.values()):
-        return
-    balances = compute_balances(state, desk.valuation)
-    free = {a: min(u, state.cash.get(a, 0)) for a, u in sorted(balances.items()) if u > 0 and state.cash.get(a, 0) > 0}
-    bucket, nth = desk.bucket(state.id), 0
-    for asset in sorted(balances):
-        terms, owed = desk.valuation.assets[asset].borrow, -balances[asset]
-        if terms is None or owed <= 0:
-            continue
-        need = owed - terms.account_cap
-        if reducing and not state.positions:
-            need = max(need, ceil_div(owed * terms.close_ppm, PPM))
-        for collateral, have in free.items():
-            if need > 0:
-                desk.close.conversions.append(Conversion(bucket, state.id, nth, collateral, have, asset, need))
-                nth += 1
-        if need > 0 and free:
-            desk.note(3, state.id, "conversion_asked", asset=asset, owed=owed, need=need)
 
 
 def _take_over(desk: ShardDesk, state: AccountState, case: Case) -> None:

@@ -57,7 +57,7 @@ class Shard(ShardDesk):
         closing.offer_stand_ins(self)
         self._refresh_ledger()
         closing.report_links(self)
-        closing.report_balances(self)
+        closing.report_loans(self)
         self._offer_candidates()
         return self.close._replace(lots=dict(self._lots), money=dict(self._money))
 

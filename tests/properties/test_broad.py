@@ -1,0 +1,85 @@
+"""
+Wild histories with every feature on: what must hold after each cut, the same roots for any P, and nothing stuck.
+"""
+
+from functools import cache
+
+import pytest
+
+from tests.helpers.broad import BroadChaos, broad_history
+from tests.helpers.checks import check_all
+from tests.properties.test_determinism import ShuffledHost, assert_same, deal
+from tocsin.engine.engine import Engine
+
+SEEDS = (0, 1, 2, 3)
+
+
+def _check(world, result):
+    check_all(world.engine, result, world.closed_sheet)
+
+
+@cache
+def history(seed):
+    """Return a world at rest after a wild history; every cut was checked."""
+    world = BroadChaos(on_cut=_check)
+    broad_history(seed, world=world)
+    world.calm(30)
+    return world
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_books_levels_and_cases_hold_after_every_cut(seed):
+    """CH-010, LV-001, CS-001 and the rest of tests/helpers/checks.py, with all features in one log."""
+    assert len(history(seed).results) > 60
+
+
+def test_the_histories_reach_every_feature():
+    """A feature that no history uses would not be tested by them."""
+    kinds = {e.kind for seed in SEEDS for e in history(seed).events()}
+    wanted = {
+        "mode_changed", "owner_linked", "transfer_sent", "transfer_received", "borrowed", "interest", "converted",
+        "conversion_asked", "settled", "intent_void", "rescaled", "stand_in", "recourse_paid", "trade_fee",
+        "market_open", "grace_over", "call_issued", "taken_over", "adl", "haircut", "fund_draw",
+    }  # fmt: skip
+    assert not wanted - kinds, f"never seen: {sorted(wanted - kinds)}"
+
+
+@pytest.mark.parametrize("shards", [2, 7])
+@pytest.mark.parametrize("seed", SEEDS[:2])
+def test_roots_do_not_know_the_number_of_shards(seed, shards):
+    """CY-001: dealt again to separate machines, run and heard in any order."""
+    world = history(seed)
+    host = ShuffledHost(world.first_sheet, world.start_ns, shards=shards, seed=seed)
+    results = []
+    for kind, entry in world.log:
+        results.append(host.cut(entry)) if kind == "cut" else host.submit(entry)
+    assert_same(results, world.results)
+
+
+@pytest.mark.parametrize("at", [15, 33, 50])
+def test_a_restored_engine_goes_on_with_the_same_roots(at):
+    """LG-005: owners' others, interest, states of contracts and all else survive a snapshot."""
+    world = history(1)
+    engine = Engine(world.first_sheet, world.start_ns)
+    results = []
+    for kind, entry in world.log:
+        if kind == "cut":
+            results.append(engine.cut(entry))
+            if len(results) == at:
+                engine = Engine.restore(engine.snapshot(), shards=3)
+        else:
+            engine.submit(entry)
+    assert_same(results, world.results)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nothing_is_stuck(seed):
+    """CS-004, LC-004: once prices rest and money is there, every call, intent, claim, halt and grace has ended."""
+    world = history(seed)
+    engine = world.engine
+    for shard in engine.shards:
+        assert not shard.cases
+    state = engine.house.state
+    assert not (state.claims or state.queue or state.intents or state.moved or state.settling or state.rescaling)
+    assert not state.resuming and not state.grace_from_ns
+    assert deal(world, Engine(world.first_sheet, world.start_ns))[-1].root == world.results[-1].root
