@@ -5,14 +5,16 @@ Rules WF-040 to WF-054: the waterfall as the ClearingHouse carries it out. Whole
 import pytest
 from msgspec.structs import replace
 
-from tests.helpers.small import ALT, BTC, PERP, USD, make_account, make_sheet, value
+from tests.helpers.small import ALT, BTC, COIN, PERP, USD, make_account, make_sheet, value
 from tests.helpers.worlds import MINUTE, Driver
 from tocsin.accounts.store import RowKind
 from tocsin.core.ids import GLOBAL_FUND, SUSPENSE, bucket_of, default_account, error_account, market_fund
 from tocsin.engine import commands as cm
 from tocsin.engine.candidates import offer_lots, offer_money
 from tocsin.engine.losses import convert
+from tocsin.margin.requirement import compute_requirement
 from tocsin.margin.state import Mode
+from tocsin.margin.valuation import compute_equity
 from tocsin.procedures.liquidation.intent import Intent
 from tocsin.sheet import terms as t
 
@@ -258,6 +260,22 @@ def test_wf_049_who_offers_lots(side: int) -> None:
     assert (offer.lots, offer.bucket) == (6, 5)
     assert offer_lots(5, holder, at, [], {PERP: -side * 8}) == []
     assert offer_lots(5, holder, at, [Intent(1, PERP, side * 10, 0, 0)], {PERP: side * 8}) == []
+
+
+@sides
+@pytest.mark.parametrize(("contract", "mark", "kind"), [(PERP, 100_000, 1), (COIN, -100_000, -1)])
+def test_wf_049_what_an_offer_says(side: int, contract: int, mark: int, kind: int) -> None:
+    """WF-049, WF-033: numbers of the whole position and account; of an inverse a long gains when its notional falls."""
+    lots = side * 10
+    account = make_account(10**7, 10**7, perp=lots if contract == PERP else 0, coin=lots if contract == COIN else 0)
+    at = value()
+    account.positions[contract] = (lots, lots * mark - 500)
+    (offer,) = offer_lots(5, account, at, [Intent(1, contract, -side * 4, 0, 0)], {contract: -side * 8})
+    assert (offer.lots, offer.reserved, offer.safe, offer.spreads) == (6, 4, 6, 0)
+    assert (offer.profit, offer.entry_value, offer.notional) == (500, abs(lots * mark - 500), 1_000_000)
+    assert (offer.side, offer.balance) == (side * kind, 10**7)
+    assert offer.equity == compute_equity(account, at)
+    assert offer.requirement == compute_requirement(account, at, 2) > 0
 
 
 @sides

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from tests.helpers.hedged import CALL, FUTURE, NEXT, USD, World, at_marks, holder, make_sheet
 from tocsin.core.errors import DataError
-from tocsin.core.ids import SUSPENSE, bucket_of
+from tocsin.core.ids import SUSPENSE, bucket_of, default_account
 from tocsin.engine import commands as cm
 from tocsin.engine.candidates import LEGS_MAX, close_at_mark, find_safe_lots, find_spreads, offer_lots
 from tocsin.margin.requirement import compute_requirement, sum_requirement
@@ -306,6 +306,23 @@ def test_wf_037_who_closed_a_spread_closes_no_single_lot(side: int) -> None:
 
 
 @SIDES
+def test_wf_037_a_queue_ranks_spreads_by_all_their_legs(side: int) -> None:
+    """WF-037: two holders of five spreads, the same but for a deposit; the one with less equity stands first."""
+    world = World(side, lots=t.Allocation.QUEUE)
+    _, rich = min((bucket_of(a), a) for a in (2, 3))
+    world.ok(cm.Deposit, account=rich, asset=USD, amount=10**6)
+    for account in (2, 3):
+        world.trade(world.MAKER, account, 5)
+        world.trade(world.MAKER, account, -5, NEXT)
+    world.trade(1, world.MAKER, 9)
+    world.trade(1, world.MAKER, -9, NEXT)
+    world.cut()
+    world.fall(future=11_000, following=0)
+    assert {a: -world.lots(a) for a in (2, 3)} == {rich: 1, 5 - rich: 0}
+    assert {a: world.lots(a, NEXT) for a in (2, 3)} == {rich: 1, 5 - rich: 0}
+
+
+@SIDES
 def test_wf_037_shapes_share_what_is_wanted(side: int) -> None:
     """WF-037: 10 FUTURE and 10 NEXT to go: spreads 1:1 first, which leave nothing for those of 2:1."""
     world = World(side)
@@ -347,10 +364,15 @@ def test_wf_060_and_wf_061_rank_and_what_if(side: int) -> None:
         t.Allocation.MIN_MAX: 2,
     }
     assert world.engine.adl_what_if(FUTURE, side * 7) == sorted([(2, side * 6), (3, side)])
+    assert world.engine.snapshot() == before
     whole = world.engine.adl_what_if(FUTURE, side * 5, LotPolicy(t.Allocation.PRO_RATA))
     assert dict(whole) == {2: side * 3, 3: side * 2}
     assert world.engine.adl_what_if(FUTURE, -side * 7) == []
-    assert world.engine.snapshot() == before
+    # Who stands on the default account's own side is wanted for nothing now.
+    world.trade(2, world.MAKER, 9)
+    world.cut()
+    assert world.engine.house.lots(default_account(FUTURE), FUTURE) == side * 7
+    assert [(r.lots, r.wanted) for r in [world.engine.adl_rank(2, FUTURE)]] == [(side * 3, 0)]
 
 
 def test_wf_061_last_lots_go_by_the_root_of_the_closed_cycle() -> None:
