@@ -65,6 +65,8 @@ _FIGURES = (("initial", "initialMargin"), ("maintenance", "maintenanceMargin"), 
 _EQUITY_FIELDS = ("marginUsed",)
 """Fields that hold an isolated position's equity, not its initial margin."""
 
+_MODE_HIDDEN = ("bybit",)
+"""Venues whose position payload does not tell the margin mode; the collector's word "isolated" counts there."""
 _MARGIN_HOLDS_PROFIT = ("binance", "hyperliquid", "kucoin")
 """Venues whose isolated margin already contains the unrealised profit."""
 
@@ -220,6 +222,12 @@ def _read_by(reader: Reader, record: Fields, draft: Draft) -> bool:
     size = record.optional_positive("contractSize")
     if size is not None and leg.contract_size == 1:
         changes["contract_size"] = size
+    if draft.venue in _MODE_HIDDEN and record.optional_text("marginMode") == "isolated":
+        changes["mode"] = Mode.ISOLATED
+        if leg.isolated_collateral is None:
+            changes["isolated_collateral"] = _isolated(
+                record, draft.venue, Mode.ISOLATED, record.optional("unrealizedPnl")
+            )
     place = draft.add_leg(msgspec.structs.replace(leg, **changes), next(iter(one.moments.values()), ""))
     draft.time = draft.time or one.time
     draft.reported += [msgspec.structs.replace(f, leg=place if f.leg == 0 else f.leg) for f in one.reported]
