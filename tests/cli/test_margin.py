@@ -93,6 +93,14 @@ def test_a_raw_payload_is_read_as_it_came(tmp_path: Path, capsys: pytest.Capture
     assert answer["legs"][0]["basis"]["params_date"] == "2024-02-03"
 
 
+def test_each_account_of_a_file_is_answered_or_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path(__file__).parents[2] / "vectors" / "venues" / "positions.json"
+    assert main(["margin", str(path)]) in (0, 1)
+    out = capsys.readouterr().out
+    assert out.count("parameters of ") > 30
+    assert "no rulebook for toobit" in out
+
+
 WRONG = [
     (["--rules", "binance-usd"], 2, "unknown rulebook 'binance-usd'; did you mean binance-usdm"),
     (["--what-if", "BTC=down"], 2, "a what-if must be like BTC=-10% or BTC=90000, was 'BTC=down'"),

@@ -59,7 +59,7 @@ def margin(
     json
         Print one object.
     """
-    from tocsin.core.errors import ConfigError
+    from tocsin.core.errors import ConfigError, TocsinError
     from tocsin.venues.shocks import apply_shocks, read_shock
 
     try:
@@ -73,8 +73,14 @@ def margin(
         raise UsageError("--svg draws one account under one rulebook; name one --rules")
     judged: list[tuple[str, list[Judged]]] = []
     for label, portfolio, named in accounts:
-        moved = apply_shocks(portfolio, shocks) if shocks else portfolio
-        books = asked or _choose(named, moved)
+        try:
+            moved = apply_shocks(portfolio, shocks) if shocks else portfolio
+            books = asked or _choose(named, moved)
+        except (TocsinError, UsageError) as error:
+            if len(accounts) == 1:
+                raise
+            judged.append((label, [_refuse(named, error)]))
+            continue
         judged.append((label, [_judge(book, moved, volatilities) for book in books]))
     if svg is not None:
         _draw(svg, judged[0][1][0])
@@ -158,6 +164,12 @@ def _judge(book: "Rulebook", portfolio: "Portfolio", volatilities: dict[str, Dec
         return Judged(book.name, book.title, None, None, str(error))
 
 
+def _refuse(named: str, error: Exception) -> "Judged":
+    from tocsin.views.margin_text import Judged
+
+    return Judged(named or "no rulebook", named or "no rulebook", None, None, str(error))
+
+
 def _read_vols(texts: tuple[str, ...]) -> dict[str, Decimal]:
     vols: dict[str, Decimal] = {}
     for text in texts:
@@ -191,9 +203,9 @@ def _print_text(judged: "list[tuple[str, list[Judged]]]", explain: bool, what_if
 
     if what_if:
         print(f"what if {', '.join(what_if)}")
-    for label, answers in judged:
+    for n, (label, answers) in enumerate(judged):
         if len(judged) > 1:
-            print(f"{label}")
+            print(f"\n{label}" if n else label)
         if len(answers) == 1:
             if answers[0].assessment is None and len(judged) == 1:
                 raise DataError(f"{answers[0].rules}: {answers[0].reason}")

@@ -21,6 +21,7 @@ from tocsin.venues.volatility import find_coin_day
 Z_HUNDREDTHS = 329
 MINUTES_A_DAY = 1440
 ZERO, ONE = Decimal(0), Decimal(1)
+COINS_MAX = 40
 _BUMP = Decimal("0.001")
 _SCALE = Decimal("1e6")
 
@@ -93,7 +94,8 @@ def _volatilities(
             days.add(f"one year to {shipped.last_day}")
         else:
             lacking.append(coin)
-    notes = (f"no volatility of {', '.join(lacking)} is shipped: give --vol {lacking[0]}=4%",) if lacking else ()
+    named = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
+    notes = (f"no volatility of {named} is shipped: give --vol {lacking[0]}=4%",) if lacking else ()
     return vols, ", ".join(sorted(days)), notes
 
 
@@ -115,6 +117,8 @@ def _t_star(
     coins = sorted({leg.underlying for leg in portfolio.legs if leg.size})
     if not coins:
         return None, ""
+    if len(coins) > COINS_MAX:
+        return None, f"T* is left out for more than {COINS_MAX} coins"
     if any(coin not in vols for coin in coins):
         return None, "T* needs the volatility of every coin"
     times: list[int] = []

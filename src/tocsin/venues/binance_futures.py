@@ -7,11 +7,11 @@ its wallet; with `extra["multi_assets"] = 1` all cross legs share all assets of 
 Liquidation is where margin ratio = maintenance / margin balance reaches 100 %.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tocsin.venues import VenueRefusal
-from tocsin.venues.binance_legs import FORMULA, Valued, margin_of, solve_leg, value_leg
+from tocsin.venues.binance_legs import FORMULA, Valued, margin_of, name_others, solve_leg, value_leg
 from tocsin.venues.binance_tables import COINM, USDM
 from tocsin.venues.contract import (
     NUMBERS,
@@ -49,6 +49,17 @@ class Pool:
     maintenance: Decimal
     prices: dict[str, Decimal]
     lacking: str = ""
+    by_symbol: dict[str, list[Valued]] = field(default_factory=dict[str, list[Valued]])
+
+    def __post_init__(self) -> None:
+        for v in self.legs:
+            self.by_symbol.setdefault(v.leg.symbol, []).append(v)
+
+    def moving(self, v: Valued) -> list[Valued]:
+        """
+        Return the legs whose price moves with one leg: those of its symbol.
+        """
+        return self.by_symbol[v.leg.symbol]
 
     def value(self, asset: str) -> Decimal:
         """
@@ -189,7 +200,7 @@ def _cross_margin(v: Valued, pool: Pool) -> LegMargin:
     if pool.equity is None:
         none = LiquidationPrice(price=None, reason=NoPrice.INPUT_MISSING, binding="account")
         return margin_of(v, none, f"{pool.lacking} missing: the margin balance behind the leg is not known")
-    moving = [w for w in pool.legs if w.leg.symbol == v.leg.symbol]
+    moving = pool.moving(v)
     free = pool.equity - pool.maintenance
 
     def gap(price: Decimal) -> Decimal:
@@ -199,7 +210,7 @@ def _cross_margin(v: Valued, pool: Pool) -> LegMargin:
             total += change * pool.value(w.asset)
         return total
 
-    others = tuple(sorted({w.leg.symbol for w in pool.legs} - {v.leg.symbol}))
+    others = name_others(pool.by_symbol, v.leg.symbol)
     return margin_of(v, solve_leg(v, gap, moving, "account" if len(moving) == 1 else "hedged pair", others))
 
 

@@ -2,9 +2,10 @@
 One Binance futures position at its mark: notional, bracket, margins, profit, and its price of liquidation.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 
 from tocsin.venues.binance_tables import find_table, to_settle
 from tocsin.venues.contract import Basis, Leg, LegMargin, LiquidationPrice, MissingInput, Product
@@ -13,6 +14,7 @@ from tocsin.venues.params import Params, ParamSet
 from tocsin.venues.products import mark_of, notional_at, price_of_notional, profit_between
 from tocsin.venues.tiers import TierTable
 
+OTHERS_MAX = 20
 FORMULA = "maintenance = notional x rate - cum; initial = notional / leverage; notional at the mark"
 
 
@@ -92,6 +94,15 @@ def _order_exposure(leg: Leg, notional: Decimal) -> Decimal:
         return notional + (bids if leg.hedge_side == "long" else asks)
     signed = notional if leg.size > 0 else -notional
     return max(abs(signed + bids), abs(signed - asks))
+
+
+def name_others(symbols: Collection[str], own: str) -> tuple[str, ...]:
+    """
+    Return the other symbols; of more than 20, twenty of them and how many more there are.
+    """
+    names = sorted(symbol for symbol in islice(symbols, OTHERS_MAX + 2) if symbol != own)
+    more = len(symbols) - 1 - OTHERS_MAX
+    return (*names[:OTHERS_MAX], f"and {more} more") if more > 0 else tuple(names)
 
 
 def solve_leg(

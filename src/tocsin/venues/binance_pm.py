@@ -10,7 +10,7 @@ do not offset each other.
 from decimal import Decimal
 
 from tocsin.venues import VenueRefusal
-from tocsin.venues.binance_legs import Valued, margin_of, solve_leg, value_leg
+from tocsin.venues.binance_legs import Valued, margin_of, name_others, solve_leg, value_leg
 from tocsin.venues.contract import (
     Evaluation,
     Health,
@@ -172,7 +172,7 @@ def _leg_margin(
         assert after is not None, "known at the mark, so known at every price"
         return after - limit * needed
 
-    others = tuple(sorted({w.leg.symbol for w in valued} - {v.leg.symbol}))
+    others = name_others(dict.fromkeys(w.leg.symbol for w in valued), v.leg.symbol)
     return margin_of(v, solve_leg(v, gap, moving, "account", others), HELD)
 
 

@@ -11,6 +11,8 @@ from tocsin.venues import VenueRefusal
 from tocsin.venues.contract import Evaluation, Leg, LegMargin, Mode, Portfolio
 
 ZERO, ONE = Decimal(0), Decimal(1)
+LEGS_TRIED = 10
+"""Closing one leg alone is tried for so many, the largest."""
 
 
 class Cure(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,11 +54,12 @@ def find_cures(run: Callable[[Portfolio], Evaluation], portfolio: Portfolio, eva
     if len(apart) == len(portfolio.legs) or evaluation.equity is None:
         return cures
     shared = [n for n, leg in enumerate(portfolio.legs) if leg.mode is not Mode.ISOLATED]
+    largest = sorted(shared, key=lambda n: -abs(evaluation.legs[n].notional))[:LEGS_TRIED]
     for level in ("maintenance", "initial"):
         short = shortfall(portfolio, evaluation, level)
         if short > 0 or (short == 0 and level == "maintenance"):
             cure = Cure(scope="account", level=level, deposit=short, unit=evaluation.unit)
-            options = [_with_close(run, portfolio, [n], cure) for n in shared]
+            options = [_with_close(run, portfolio, [n], cure) for n in largest]
             enough = [c for c in options if c.close_notional is not None]
             if not enough:
                 enough = [_with_close(run, portfolio, shared, cure)]

@@ -187,7 +187,8 @@ def _reasons(found: Assessment) -> list[str]:
 def _time_lines(found: Assessment) -> list[str]:
     if not found.volatilities:
         return []
-    vols = ", ".join(f"{coin} {format_percent(vol)}" for coin, vol in found.volatilities.items())
+    named = [f"{coin} {format_percent(vol)}" for coin, vol in found.volatilities.items()]
+    vols = ", ".join(named[:8]) + (f" and {len(named) - 8} more" if len(named) > 8 else "")
     lines = [f"daily volatility {vols} ({found.volatility_source})"]
     if found.t_star_minutes is not None:
         time = format_minutes(found.t_star_minutes)
