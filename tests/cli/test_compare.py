@@ -92,6 +92,18 @@ def test_the_picture_is_one_svg_without_scripts(
     assert again.read_bytes() == file.read_bytes()
 
 
+def test_a_coin_that_no_venue_knows(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    picture = tmp_path / "none.svg"
+    words = ("BTX", "long", "1M", "--price", "5", "--rules", "binance-usdm,bybit", "--svg", str(picture))
+    code, out, err = run(capsys, *words)
+    assert code == Exit.DATA and "Cannot say:" in out
+    assert err.splitlines() == [
+        "tocsin: no rulebook that was asked can answer; each says why",
+        "  hint: BTX is not among the coins that are known; did you mean BTC, BNT?",
+    ]
+    assert ET.fromstring(picture.read_text(encoding="utf-8")) is not None
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [

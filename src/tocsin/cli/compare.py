@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from tocsin.cli.output import Exit, UsageError, print_json
+from tocsin.cli.output import Exit, UsageError, print_error, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,19 @@ def compare(
         _print(found, sizes, explain=explain, changes=changes)
         if jurisdiction:
             _print_caps(books, jurisdiction.upper(), at)
+    if not found.rows:
+        _complain(question)
     return Exit.OK if found.rows else Exit.DATA
+
+
+def _complain(question: "Question") -> None:
+    from tocsin.venues.params import suggest
+    from tocsin.venues.volatility import known_coins
+
+    known = known_coins()
+    unknown = [coin for coin in question.prices if coin not in known]
+    hints = [f"{coin} is not among the coins that are known{suggest(coin, known)}" for coin in unknown]
+    print_error("no rulebook that was asked can answer; each says why", hints)
 
 
 def _print(found: "Comparison", sizes: "SizeMap | None", *, explain: bool, changes: bool) -> None:
