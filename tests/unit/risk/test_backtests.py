@@ -49,6 +49,8 @@ def test_christoffersen_published_and_empty_rows() -> None:
     assert bt.christoffersen(932, 53, 53, 4) == pytest.approx((0.25866315258576833, 0.6110400778479612), rel=1e-9)
     assert bt.christoffersen(100, 0, 0, 0).lr == 0.0
     assert bt.christoffersen(90, 5, 5, 0).lr > 0.0
+    assert bt.christoffersen(5, 5, 5, 5).lr == 0.0
+    assert bt.christoffersen(0, 5, 5, 0).lr == pytest.approx(20 * 0.6931471805599453)
     joint = bt.conditional_coverage(bt.christoffersen(932, 53, 53, 4).lr, bt.kupiec(57, 1043, 0.05).lr)
     assert joint == pytest.approx((0.72013, 0.69763), abs=1e-5)
 
