@@ -181,6 +181,64 @@ def test_derive_counts_profit_from_the_last_settlement() -> None:
     assert abs(gained - D("-0.075737406633")) < D("1e-12")
 
 
+BITGET = {
+    "marginCoin": "USDT",
+    "symbol": "BTCUSDT",
+    "holdSide": "long",
+    "total": "0.002",
+    "leverage": "20",
+    "openPriceAvg": "37355.5",
+    "marginMode": "crossed",
+    "unrealizedPL": "0.03",
+    "liquidationPrice": "31725.023602417",
+    "keepMarginRate": "0.004",
+    "markPrice": "37370.5",
+    "marginRatio": "0.029550120396",
+    "marginSize": "3.73555",
+}
+
+
+def bundle(*payloads: Any) -> Evaluation:
+    reading = read_payloads([decode_numbers(msgspec.json.encode(p)) for p in payloads], "bundle")
+    return find_rulebook(reading.rules).run(reading.portfolio)
+
+
+def test_an_account_beside_its_positions_counts_profit_once() -> None:
+    account = {"marginCoin": "USDT", "accountEquity": "11.6347614", "unrealizedPL": "0.03", "crossedRiskRate": "0.0295"}
+    out = bundle({"data": [account]}, {"data": [BITGET]})
+    assert out.equity == D("11.6347614")
+    assert out.health is not None
+    assert abs((out.health.value or D(0)) - D("0.029550120396")) < D("1e-9")
+    price = out.legs[0].liquidation
+    assert price is not None
+    assert abs((price.price or D(0)) / D("31725.023602417") - 1) < D("0.001")
+    # Alone, the account holds the profit of positions that are not shown.
+    assert bundle({"data": [account]}).equity == D("11.6347614")
+
+
+def test_paradex_mark_is_implied_and_closed_positions_are_left_out() -> None:
+    position = {
+        "market": "BTC-USD-PERP",
+        "side": "SHORT",
+        "size": "0.01",
+        "average_entry_price": "64839.96",
+        "unrealized_pnl": "2.4",
+        "unrealized_funding_pnl": "-0.1",
+        "cached_funding_index": "35202",
+        "leverage": "5",
+        "liquidation_price": "",
+    }
+    money = {"token": "USDC", "size": "200", "last_updated_at": 1718529757240}
+    out = bundle({"results": [money]}, {"results": [position, {**position, "size": "0"}]})
+    assert [leg.symbol for leg in out.legs] == ["BTC-USD-PERP"]
+    assert out.equity == D("202.3")
+    assert out.initial == (D("64839.96") - 240) * D("0.01") / 5
+    price = out.legs[0].liquidation
+    assert price is not None
+    assert price.price is not None
+    assert abs(D("202.3") - (price.price - D("64599.96")) * D("0.01") - price.price * D("0.0001")) < D("1e-6")
+
+
 BAD = [None, "", "abc", "NaN", "1e999", -1, 0, True, [], {}, "1e30", "-0.5", "Infinity", 10**30]
 
 

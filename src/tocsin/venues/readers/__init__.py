@@ -32,6 +32,7 @@ MODULES: dict[str, str] = {
     "lighter": "tocsin.venues.readers.small",
     "mexc": "tocsin.venues.readers.small",
     "modetrade": "tocsin.venues.readers.small",
+    "paradex": "tocsin.venues.readers.small",
     "phemex": "tocsin.venues.readers.small",
     "poloniex": "tocsin.venues.readers.small",
     "xt": "tocsin.venues.readers.small",

@@ -13,6 +13,7 @@ import msgspec
 from tocsin.core.errors import ConfigError
 from tocsin.venues.contract import NUMBERS, Balance, Leg, Mode, Product
 from tocsin.venues.params import load
+from tocsin.venues.readers import small_accounts
 from tocsin.venues.readers.names import underlying_of
 from tocsin.venues.readers.small_shapes import SHAPES, Shape
 from tocsin.venues.reading import ACCOUNT, Draft, Fields, PayloadError, Reader
@@ -162,7 +163,7 @@ def refine_payload(item: Fields, leg: Leg, draft: Draft, name: str) -> Leg:
     """
     if name in ("htx", "htx isolated", "lighter", "poloniex", "coinex"):
         return refine(item, leg, draft, name.split(maxsplit=1)[0])
-    if name == "gate" and leg.mode is Mode.CROSS and item.has("margin") and draft.equity is None:
+    if name == "gate" and leg.mode is Mode.CROSS and item.has("margin") and draft.equity is None and not draft.balances:
         profit = item.optional("unrealised_pnl") or ZERO
         draft.equity = NUMBERS.add(item.number("margin"), profit)
         return msgspec.structs.replace(leg, leverage=item.optional_positive("cross_leverage_limit"))
@@ -239,18 +240,6 @@ def read_lighter(account: Fields, draft: Draft) -> None:
     draft.report(ACCOUNT, "available", account.optional("available_balance"), "available_balance")
 
 
-def read_bingx_balance(item: Fields, draft: Draft) -> None:
-    """
-    Read one asset of BingX's futures account; its positions are another endpoint's.
-    """
-    draft.venue, draft.rules = "bingx", "bingx"
-    draft.add_balance(Balance(asset=item.text("asset"), amount=item.number("balance")))
-    draft.other_unrealised = item.optional("unrealizedProfit")
-    for name in ("usedMargin", "availableMargin"):
-        draft.report(ACCOUNT, name, item.optional(name), name)
-    draft.report(ACCOUNT, "equity", item.optional("equity"), "equity")
-
-
 def _reader(shape: str, endpoint: str, path: tuple[str, ...], keys: str, absent: str = "") -> Reader:
     return Reader(
         venue=shape.split(maxsplit=1)[0],
@@ -298,14 +287,7 @@ READERS = (
         read=read_lighter,
         holds="account",
     ),
-    Reader(
-        venue="bingx",
-        endpoint="/openApi/swap/v2/user/balance",
-        path=("data",),
-        keys=("asset", "balance", "equity", "usedMargin", "freezedMargin"),
-        read=read_bingx_balance,
-        holds="account",
-    ),
+    *small_accounts.READERS,
 )
 
 
@@ -313,7 +295,7 @@ def finish(draft: Draft) -> None:
     """
     Name the account's mode after its legs; profit of positions counts once, from the positions where they are given.
     """
-    if draft.venue == "bingx" and draft.legs:
+    if draft.balances and draft.legs:
         draft.other_unrealised = None
     if draft.legs and all(leg.mode is Mode.ISOLATED for leg in draft.legs):
         draft.mode = Mode.ISOLATED
