@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.rules.test_examples import read_examples
+from tocsin.engine import commands
 from tocsin.engine.engine import Engine
 from tocsin.margin.state import AccountClass, Level
 from tocsin.sheet.terms import BorrowTerms
@@ -75,5 +76,7 @@ def test_code_and_rules_named_in_the_term_map_exist() -> None:
     named = set(re.findall(r"(?:at|to|levels?|from) `([a-z_]+)`", TERMS))
     assert named and named <= levels
     assert hasattr(Engine, "adl_rank")
+    named_commands = set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)?)`", TERMS))
+    assert {"SetMarket", "Settle", "Delist"} <= named_commands <= set(vars(commands))
     assert {"account_cap", "close_ppm"} <= set(BorrowTerms.__struct_fields__)
     assert set(re.findall(r"`([A-Z_]{5,})`", TERMS)) - {"STALE"} <= {c.name for c in AccountClass}
