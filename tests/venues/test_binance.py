@@ -447,3 +447,60 @@ def test_a_portfolio_margin_account_without_prices_rests_on_its_own_equity() -> 
     assert reading.rules == "binance-pm"
     found = PM.run(reading.portfolio)
     assert (found.equity, found.maintenance, found.signed["uniMMR"]) == (10_000, 400, 25)
+
+
+contracts = st.integers(1, 1500)
+
+
+@given(n=contracts, share=st.decimals("0.05", "1.5", places=2), short=st.booleans())
+def test_a_coin_margined_price_crosses_and_collateral_pushes_it_away(n: int, share: Decimal, short: bool) -> None:
+    entry = D(50_000)
+    leg = cm(str(-n if short else n), "50000", "50000")
+    with localcontext(NUMBERS):
+        wallet = n * 100 / entry * share
+
+    def run(amount: Decimal) -> Any:
+        balances = (Balance(asset="BTC", amount=amount, price=entry),)
+        return CM.run(Portfolio(venue="binance", legs=(leg,), balances=balances)).legs[0].liquidation
+
+    found = run(wallet)
+    table = read_table(load("binance", "coinm_tiers"), "BTCUSD_PERP")
+
+    def gap(price: Decimal) -> Decimal:
+        with localcontext(NUMBERS):
+            return wallet + profit_between(leg, entry, price) - table.charge(notional_at(leg, price)).amount
+
+    if found.price is None:
+        # A short whose coins cover its notional at entry: no price makes it poorer than that.
+        assert short and share >= 1 and found.reason is NoPrice.FULLY_COLLATERALISED
+        return
+    tick = found.price * D("1e-9") * (-1 if short else 1)
+    assert gap(found.price - tick) < 0 < gap(found.price + tick)
+    farther = run(wallet * D("1.01")).price
+    assert farther is None or (farther > found.price if short else farther < found.price)
+
+
+@given(
+    size=st.decimals("0.1", "20", places=1),
+    usdt=st.integers(1_000, 3_000_000),
+    coins=st.decimals("0", "5", places=1),
+    short=st.booleans(),
+)
+def test_a_portfolio_margin_price_is_where_the_ratio_is_at_its_threshold(
+    size: Decimal, usdt: int, coins: Decimal, short: bool
+) -> None:
+    leg = um("BTCUSDT", str(-size if short else size), "60000")
+    balances = (
+        Balance(asset="USDT", amount=D(usdt), price=D(1)),
+        Balance(asset="BTC", amount=coins, price=D(60_000)),
+    )
+    portfolio = Portfolio(venue="binance", legs=(leg,), balances=balances, mode=Mode.PORTFOLIO)
+    found = PM.run(portfolio)
+    price = found.legs[0].liquidation
+    assert price is not None
+    if price.price is None:
+        expected = {NoPrice.ALREADY_BELOW, NoPrice.FULLY_COLLATERALISED}
+        assert price.reason in expected and (not short or price.reason is NoPrice.ALREADY_BELOW)
+        return
+    there = PM.run(msgspec.structs.replace(portfolio, legs=(msgspec.structs.replace(leg, mark=price.price),)))
+    assert abs(there.signed["uniMMR"] - D("1.05")) < D("1e-6")

@@ -3,6 +3,8 @@ Brackets, the search for the liquidation price, dated parameters, the list of ru
 """
 
 from decimal import Decimal
+from importlib import resources
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,10 +12,10 @@ from hypothesis import strategies as st
 
 from tocsin.core.errors import ConfigError
 from tocsin.venues import VenueRefusal
-from tocsin.venues.contract import NoPrice
+from tocsin.venues.contract import MissingInput, NoPrice
 from tocsin.venues.liquidation import find_liquidation
-from tocsin.venues.params import parse_time, suggest
-from tocsin.venues.registry import find_rulebook
+from tocsin.venues.params import load, parse_time, suggest, versions
+from tocsin.venues.registry import all_rulebooks, find_rulebook
 from tocsin.venues.tiers import Tier, TierKind, TierTable, deductions, with_deductions
 
 D = Decimal
@@ -124,3 +126,57 @@ def test_times_and_near_names() -> None:
 def test_an_unknown_rulebook_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match="unknown rulebook 'binance-usd'"):
         find_rulebook("binance-usd")
+
+
+def test_the_version_in_force_at_a_time_is_taken() -> None:
+    assert load("binance", "portfolio_margin").valid_from == "2024-01-01"
+    assert load("binance", "portfolio_margin", "2023-06-01").valid_from == "2022-04-18"
+    assert load("binance", "portfolio_margin", "1700000000000").valid_from == "2022-04-18"
+    early = load("binance", "portfolio_margin", "2020-01-01")
+    assert (early.valid_from, early.is_in_force) == ("2022-04-18", False)
+    assert early.basis("f").notes == ("no version covers the time of the account; the nearest is used",)
+    assert load("binance", "portfolio_margin", "2023-06-01").is_in_force
+
+
+def test_what_is_not_in_a_set_is_named_with_the_nearest() -> None:
+    found = load("binance", "portfolio_margin")
+    assert found.number("liquidation") == D("1.05")
+    with pytest.raises(MissingInput, match=r"liquidaton is missing: not in .*did you mean liqui"):
+        found.get("liquidaton")
+    with pytest.raises(MissingInput, match="has no number there"):
+        found.number("thresholds")
+    with pytest.raises(ConfigError, match="no parameters binance/colateral are shipped; did you mean collateral"):
+        load("binance", "colateral")
+
+
+def test_every_shipped_set_has_its_head_and_is_read_without_floats() -> None:
+    root = resources.files("tocsin.venues") / "data"
+    count = 0
+    for folder in root.iterdir():
+        if not folder.is_dir():
+            continue
+        names = {f.name.partition(".")[0] for f in folder.iterdir() if f.name.endswith(".json")}
+        for name in sorted(names):
+            for found in versions(folder.name, name):
+                count += 1
+                assert found.source and found.what and found.authenticity, (folder.name, name)
+                assert not holds_float(found.values), (folder.name, name)
+    assert count > 40
+
+
+def holds_float(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(holds_float, value.values()))
+    if isinstance(value, list):
+        return any(map(holds_float, value))
+    return isinstance(value, float)
+
+
+def test_every_rulebook_has_a_unique_name_of_its_module_and_a_page() -> None:
+    books = all_rulebooks()
+    names = [book.name for book in books]
+    assert len(names) == len(set(names)) > 20
+    pages = Path(__file__).parents[2] / "docs" / "venues"
+    for book in books:
+        assert find_rulebook(book.name) is book
+        assert not book.page or (pages / book.page).is_file(), (book.name, book.page)
