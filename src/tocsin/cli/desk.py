@@ -13,7 +13,7 @@ from tocsin.cli.output import Exit, UsageError, print_error, print_json
 
 def desk(
     what: Literal["check"],
-    *files: Path,
+    *files: Annotated[Path, Parameter(allow_leading_hyphen=True)],
     venue: str = "",
     rules: str = "",
     show_all: Annotated[bool, Parameter(name="--all")] = False,
@@ -50,6 +50,9 @@ def desk(
 
     if not files:
         raise UsageError(f"desk {what} FILE... must name at least one file, was empty")
+    for file in map(str, files):
+        if file.startswith("-") and file != "-":
+            raise UsageError(f"unknown option {file!r}")
     if rules:
         find_rulebook(rules)
     report = Report()

@@ -11,6 +11,7 @@ from tocsin.desk.account import Account
 from tocsin.desk.answers import Answer, ask
 from tocsin.desk.codes import Code
 from tocsin.desk.judging import judge, name_of, skip
+from tocsin.desk.question import FAR_APART_S
 from tocsin.desk.rows import INPUTS, Report, Row, Status
 from tocsin.desk.source_errors import SourceErrors
 from tocsin.desk.worlds import Unknown, World, own_value
@@ -39,6 +40,10 @@ def check_found(found: Found, report: Report, *, rules: str = "", errors: Source
     report.rows += [_alone(label, Status.SKIPPED, reason) for label, reason in found.skipped]
     for reading in found.readings:
         report.rows += check_reading(reading, rules=rules, errors=known)
+        report.notes += [(reading.label, note) for note in dict.fromkeys(reading.notes)]
+        spread_s = Account(reading).spread_s
+        if spread_s > FAR_APART_S:
+            report.notes.append((reading.label, f"time stamps of the payload lie {spread_s} s apart"))
 
 
 def check_reading(reading: Reading, *, rules: str = "", errors: SourceErrors | None = None) -> list[Row]:

@@ -85,11 +85,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 @dataclass
 class Report:
     """
-    All rows of a check, in the order of the files.
+    All rows of a check, in the order of the files; `notes` are what readers assumed or saw, by account.
     """
 
     rows: list[Row] = field(default_factory=list[Row])
-    notes: list[str] = field(default_factory=list[str])
+    notes: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
     def count(self, status: Status) -> int:
         """

@@ -44,6 +44,10 @@ class PayloadError(DataError):
     """A payload cannot be read: the message names the place, the field, its value and what is accepted."""
 
 
+class MissingField(PayloadError):
+    """A field that a reader needs is absent, null or empty; one that is there and damaged is a `PayloadError`."""
+
+
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
     """
     One number of a payload. `leg` is the place in `Portfolio.legs`, or `ACCOUNT`; `value` None says "there is none"
@@ -132,7 +136,7 @@ class Fields:
         """
         value = self.optional(*names)
         if value is None:
-            raise PayloadError(f"{self.where}: {' or '.join(names)} is missing{self._near(names)}; a number is needed")
+            raise MissingField(f"{self.where}: {' or '.join(names)} is missing{self._near(names)}; a number is needed")
         return value
 
     def optional(self, *names: str) -> Decimal | None:
@@ -176,7 +180,7 @@ class Fields:
         """
         value = self.optional_text(*names)
         if not value:
-            raise PayloadError(f"{self.where}: {' or '.join(names)} is missing{self._near(names)}; a text is needed")
+            raise MissingField(f"{self.where}: {' or '.join(names)} is missing{self._near(names)}; a text is needed")
         return value
 
     def optional_text(self, *names: str) -> str:
@@ -224,7 +228,7 @@ class Fields:
         Return the object in a field.
         """
         if name not in self._object:
-            raise PayloadError(f"{self.where}: {name} is missing{self._near((name,))}; an object is needed")
+            raise MissingField(f"{self.where}: {name} is missing{self._near((name,))}; an object is needed")
         return Fields(self._object[name], f"{self.where}: {name}")
 
     def each(self, name: str) -> tuple["Fields", ...]:

@@ -15,6 +15,7 @@ def to_plain(report: Report) -> dict[str, Any]:
     """
     return {
         "rows": [_row(row) for row in report.rows],
+        "notes": [{"account": account, "note": note} for account, note in report.notes],
         **{str(status): report.count(status) for status in Status},
         "ok": report.ok,
     }

@@ -21,7 +21,8 @@ def render_report(report: Report, *, is_full: bool = False) -> str:
     Return the report: differences by account, misses with their parts, skips by reason, the closing line.
 
     Args:
-        is_full: Show every judged row; else those with a difference beyond the printed digits, and those that failed.
+        is_full: Show every judged row and every note; else the rows with a difference beyond the printed digits, those
+            that failed, and the notes on accounts with one that failed.
     """
     blocks: list[str] = []
     judged = [row for row in report.rows if row.quantity and (row.status is not Status.SKIPPED or row.parts)]
@@ -34,6 +35,10 @@ def render_report(report: Report, *, is_full: bool = False) -> str:
     failed = [row for row in report.rows if row.status is Status.FAILED]
     if failed:
         blocks.append("Failed\n\n" + "".join(_describe(row) for row in failed))
+    noted = {row.account for row in failed}
+    notes = [(account, note) for account, note in report.notes if is_full or account in noted]
+    if notes:
+        blocks.append("Notes\n\n" + "".join(_wrap(f"{account}: {note}") for account, note in notes))
     skipped = [row for row in report.rows if row.status is Status.SKIPPED]
     if skipped:
         blocks.append("Skipped\n\n" + _by_reason(skipped))

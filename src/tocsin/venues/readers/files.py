@@ -86,15 +86,20 @@ def decode(raw: bytes, label: str) -> Any:
         raise PayloadError(f"{label}: is empty; JSON is needed")
     try:
         return json.loads(
-            raw, object_pairs_hook=_refuse_twice, parse_float=Decimal, parse_int=Decimal, parse_constant=_refuse_word
+            raw.decode("utf-8-sig"),
+            object_pairs_hook=_refuse_twice,
+            parse_float=Decimal,
+            parse_int=Decimal,
+            parse_constant=_refuse_word,
         )
     except PayloadError as error:
         raise PayloadError(f"{label}: {error}") from None
     except UnicodeDecodeError as error:
         raise PayloadError(f"{label}: is not UTF-8 at byte {error.start}; JSON is needed") from None
     except json.JSONDecodeError as error:
-        end = " (cut off?)" if error.pos >= len(error.doc.rstrip()) - 1 else ""
-        raise PayloadError(f"{label}: is not JSON: {error.msg} at line {error.lineno}{end}") from None
+        whole = error.doc.rstrip().endswith(("}", "]"))
+        message = f"{error.msg.removesuffix(' at')} at line {error.lineno}{'' if whole else ': cut off?'}"
+        raise PayloadError(f"{label}: is not JSON: {message}") from None
     except InvalidOperation:
         raise PayloadError(f"{label}: holds a number beyond all bounds") from None
     except RecursionError:
@@ -160,7 +165,8 @@ def _match(payload: Any, where: str, venue: str) -> tuple[Reader, list[Any], str
     # The reader that asks for most says most: a shape that is part of another's gives way to it.
     found.sort(key=lambda f: -len(f[0].keys) - len(f[0].path))
     if not found:
-        raise PayloadError(f"{where}: {_describe(payload)}; {_known(venue)}")
+        what, is_unknown = _describe(payload)
+        raise PayloadError(f"{where}: {what}; {_known(venue)}" if is_unknown else f"{where}: {what}")
     best = [f for f in found if len(f[0].keys) + len(f[0].path) == len(found[0][0].keys) + len(found[0][0].path)]
     names = sorted({reader.venue for reader, _ in best})
     if len(names) > 1:
@@ -181,27 +187,30 @@ def _check_venue(venue: str, where: str) -> None:
         raise PayloadError(f"{where}: venue {show(venue)} is not known{near}")
 
 
-def _describe(payload: Any) -> str:
+def _describe(payload: Any) -> tuple[str, bool]:
+    """
+    Return what a payload without a reader is, and whether naming the known ones helps.
+    """
     if isinstance(payload, list):
         if not payload:
-            return "is an empty list: no positions"
+            return "is an empty list: no positions", False
         payload = payload[0]  # pyright: ignore[reportUnknownVariableType]
     if not isinstance(payload, dict):
-        return f"holds {show(payload)}, no account"
+        return f"holds {show(payload)}, no account", False
     fields: dict[str, Any] = payload  # pyright: ignore[reportUnknownVariableType]
     code = str(fields.get("code", fields.get("retCode", 0)))
     words = [fields.get(key) for key in ("msg", "retMsg", "message", "error")]
     said = next((word for word in words if isinstance(word, str) and word), "")
     if said and code not in ("0", "00000", "200000", "200"):
-        return f"is the venue's error message {show(said)}"
-    return f"has the fields {show(', '.join(list(fields)[:8]))}, which no reader knows"
+        return f"is the venue's error message {show(said)}, no account", False
+    return f"has the fields {show(', '.join(list(fields)[:8]))}, which no reader knows", True
 
 
 def _known(venue: str) -> str:
-    endpoints = [f"{r.venue} {r.endpoint}" for r in _candidates(venue)]
-    if not endpoints:
-        return f"there is no reader for {venue or 'any venue'}"
-    return f"known: {', '.join(endpoints[:6])}{f' and {len(endpoints) - 6} more' if len(endpoints) > 6 else ''}"
+    if not venue:
+        return f"known are payloads of {', '.join(sorted({reader.venue for reader in _candidates('')}))}"
+    endpoints = [reader.endpoint for reader in _candidates(venue)]
+    return f"known of {venue}: {'; '.join(endpoints)}" if endpoints else f"there is no reader for {venue}"
 
 
 def _read_bundle(bundle: Fields, venue: str) -> Reading:

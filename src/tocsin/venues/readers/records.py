@@ -20,7 +20,7 @@ from tocsin.venues.readers import finish_of
 from tocsin.venues.readers.files import Broken, Found, Skip, find_reader, read_payloads
 from tocsin.venues.readers.names import moment, option_terms, underlying_of
 from tocsin.venues.readers.refine import refine_account, refine_leg
-from tocsin.venues.reading import ACCOUNT, Draft, Fields, PayloadError, Reader, Reading, to_number
+from tocsin.venues.reading import ACCOUNT, Draft, Fields, MissingField, PayloadError, Reader, Reading, to_number
 
 PRODUCTS = {
     "linear": Product.LINEAR,
@@ -202,7 +202,9 @@ def _read_by(reader: Reader, record: Fields, draft: Draft) -> bool:
     one = Draft(venue=draft.venue, label=record.where)
     try:
         reader.read(Fields(record.raw("raw"), f"{record.where}: raw"), one)
-    except PayloadError:
+    except PayloadError as error:
+        if not isinstance(error, MissingField) and " must " in str(error):
+            raise
         return False
     if len(one.legs) != 1 or one.legs[0].size == 0:
         return False
