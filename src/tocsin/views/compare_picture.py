@@ -211,7 +211,7 @@ def _draw_rows(
     """
     reach = max((float(row.nearest) for row in comparison.rows if row.nearest is not None), default=1.0)
     start = 36.0 if is_narrow else 400.0
-    room = max((compute_text_width(_move_words(row), 11) for row in comparison.rows), default=0) + 8
+    room = max((compute_text_width(_move_words(row), 11) for row in comparison.rows), default=0) + 14
     scale = Scale(0, reach, start, canvas.width - 20 - room)
     columns = (250.0, canvas.width - 20.0) if is_narrow else (290.0, 380.0)
     for x, words in zip(columns, ("initial", "maintenance"), strict=True):
@@ -226,7 +226,8 @@ def _draw_rows(
         canvas.text(36, y, row.name, size=12.5)
         for x, amount in zip(columns, (row.initial, row.maintenance), strict=True):
             text = "–" if amount is None else format_share(amount, row.notional)
-            canvas.text(x, y, text, size=12, anchor="end")
+            is_short = x == columns[0] and row.is_short_of_initial(comparison.question.collateral)
+            canvas.text(x, y, f"* {text}" if is_short else text, size=12, anchor="end")
         _draw_move(canvas, row, scale, colour, y=y + 17 if is_narrow else y)
 
 
@@ -266,6 +267,8 @@ def _caption(comparison: Comparison, volatility: Mapping[str, Decimal]) -> str:
     parts = ["Pale band: the least at that size; dot: where another becomes the least."]
     if comparison.by is By.DISTANCE:
         parts = []
+    if any(row.is_short_of_initial(comparison.question.collateral) for row in comparison.rows):
+        parts.append("* More than the collateral: it could be kept, not opened.")
     parts += [f"{coin} moves {format_percent(v)} on a usual day." for coin, v in volatility.items()]
     if dates:
         parts.append(f"Newest parameters of a row: {dates[0]} to {dates[-1]}.")
