@@ -9,13 +9,14 @@ from tocsin.cli.output import Exit, UsageError, print_json, print_table
 from tocsin.cli.progress import show_wait
 
 
-def bench(name: Literal["journal", "margin"], /, *, directory: Path | None = None, json: bool = False) -> int:
+def bench(name: Literal["journal", "margin", "rules"], /, *, directory: Path | None = None, json: bool = False) -> int:
     """
     Measure a part of Tocsin beside its peers and the machine's limit, in one interleaved run.
 
     `journal`: events per second at batches of 1, 10, 100 and 1000, beside SQLite (WAL, synchronous=FULL)
     and a bare write-and-fdatasync loop. `margin`: accounts per second of one captured payload a venue, recomputed and
-    explained, beside ccxt's parsing of it. Exit code 1 if a ratio is below its floor.
+    explained, beside ccxt's parsing of it. `rules`: rows per second by kind through the plain store (no floors). Exit
+    code 1 if a ratio is below its floor.
 
     Parameters
     ----------
@@ -26,7 +27,14 @@ def bench(name: Literal["journal", "margin"], /, *, directory: Path | None = Non
     json
         Print one object with a list `results` of {metric, value, unit, peer, ratio, floor}.
     """
-    results: list[dict[str, Any]] = _measure_margin() if name == "margin" else _measure_journal(directory)
+    results: list[dict[str, Any]]
+    match name:
+        case "margin":
+            results = _measure_margin()
+        case "rules":
+            results = _measure_rules()
+        case "journal":
+            results = _measure_journal(directory)
     below = [r for r in results if _is_below_floor(r)]
     if json:
         print_json({"bench": name, "results": results})
@@ -56,6 +64,13 @@ def _measure_margin() -> list[dict[str, Any]]:
         return run_bench_margin()
 
 
+def _measure_rules() -> list[dict[str, Any]]:
+    from tocsin.lab.rules_bench import run_bench_rules
+
+    with show_wait("measuring, about 10 seconds"):
+        return run_bench_rules()
+
+
 _COLUMNS = (
     ("metric", "left"),
     ("value", "right"),
@@ -80,4 +95,4 @@ def _format_row(result: dict[str, Any]) -> list[str]:
 
 
 def _ratio(value: Any) -> str:
-    return "–" if value is None else f"{value:.2f} ×"
+    return "–" if value is None else f"{value:.2f} ×" if value >= 0.01 else f"{value:.1e} ×"
