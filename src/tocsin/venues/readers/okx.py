@@ -7,25 +7,15 @@ rates. A spot margin position (MARGIN) holds `pos` of `posCcy` and owes `liab` o
 contains the margin, which is told from pos, margin and liability.
 """
 
-from collections.abc import Mapping
 from decimal import Decimal
 
-import msgspec
-
 from tocsin.venues.contract import NUMBERS, Balance, Leg, Mode, OptionTerms, Product
-from tocsin.venues.params import load
+from tocsin.venues.readers.okx_builder import read_builder
+from tocsin.venues.readers.okx_contracts import QUOTES, futures_of, size_of_contract
 from tocsin.venues.reading import ACCOUNT, Draft, Fields, PayloadError, Reader
 
 ONE = Decimal(1)
 MODES = {"cross": Mode.CROSS, "isolated": Mode.ISOLATED}
-QUOTES = ("USDT", "USDC")
-
-
-class Listed(msgspec.Struct, frozen=True):
-    """What the shipped listings say of a kind of contract: its size by coin."""
-
-    product: Product
-    contract_size: Mapping[str, Decimal]
 
 
 def read_position(element: Fields, draft: Draft) -> None:
@@ -42,7 +32,7 @@ def read_position(element: Fields, draft: Draft) -> None:
         raise PayloadError(f"{element.where}: instId must be a contract (BTC-USDT-SWAP), was {symbol!r}")
     linear = parts[1] in QUOTES
     option = kind == "OPTION" or len(parts) == 5
-    product = (Product.OPTION if linear else Product.OPTION_INVERSE) if option else _contract(linear=linear)
+    product = (Product.OPTION if linear else Product.OPTION_INVERSE) if option else futures_of(linear=linear)
     size, hedge = _size(element)
     mode: Mode = element.choice("mgnMode", MODES) if element.has("mgnMode") else _mode_of(element)
     mark = element.optional_positive("markPx")
@@ -51,7 +41,7 @@ def read_position(element: Fields, draft: Draft) -> None:
         underlying=parts[0],
         product=product,
         size=size,
-        contract_size=_contract_size(element, symbol, product, abs(size), mark),
+        contract_size=size_of_contract(element, symbol, product, abs(size), mark),
         settle=element.optional_text("ccy") or (parts[1] if linear else parts[0]),
         entry=element.optional_positive("avgPx"),
         mark=mark,
@@ -169,8 +159,18 @@ def _report(element: Fields, draft: Draft, place: int) -> None:
         draft.report(place, "ratio", element.optional("mgnRatio"), "mgnRatio")
         draft.report(place, "isolated_collateral", element.optional("margin"), "margin")
     else:
-        draft.report(ACCOUNT, f"mgnRatio:{leg.settle}", element.optional("mgnRatio"), f"{leg.symbol} mgnRatio")
+        _report_ratio(element, draft, leg.settle)
     draft.report_price(place, element, "liqPx")
+
+
+def _report_ratio(element: Fields, draft: Draft, settle: str) -> None:
+    """
+    Report the ratio that a cross position repeats of its currency, once; in multi-currency mode the account has it.
+    """
+    quantity, value = f"mgnRatio:{settle}", element.optional("mgnRatio")
+    known = [f.value for f in draft.reported if f.leg == ACCOUNT and f.quantity == quantity]
+    if draft.rules != "okx-multi" and value not in known:
+        draft.report(ACCOUNT, quantity, value, f"{element.text('instId')} mgnRatio")
 
 
 def _kind_of(symbol: str, element: Fields) -> str:
@@ -181,10 +181,6 @@ def _kind_of(symbol: str, element: Fields) -> str:
 
 def _mode_of(element: Fields) -> Mode:
     return Mode.ISOLATED if element.has("margin") else Mode.CROSS
-
-
-def _contract(*, linear: bool) -> Product:
-    return Product.LINEAR if linear else Product.INVERSE
 
 
 def _size(element: Fields) -> tuple[Decimal, str]:
@@ -198,33 +194,6 @@ def _size(element: Fields) -> tuple[Decimal, str]:
     if side in ("long", "short"):
         return (abs(size) if side == "long" else -abs(size)), side
     return size, ""
-
-
-def _contract_size(element: Fields, symbol: str, product: Product, size: Decimal, mark: Decimal | None) -> Decimal:
-    """
-    Return the contract size: `ctVal` where given, the shipped listing's, else `notionalUsd` over size and mark.
-    """
-    given = element.optional_positive("ctVal")
-    if given is not None:
-        return given * (element.optional_positive("ctMult") or ONE)
-    coin = symbol.split("-", maxsplit=1)[0]
-    for row in load("okx", "listings").decode(tuple[Listed, ...], "contracts"):
-        if row.product is product and coin in row.contract_size:
-            return row.contract_size[coin]
-    value = element.optional_positive("notionalUsd")
-    if value is None or (product is not Product.INVERSE and mark is None):
-        raise PayloadError(f"{element.where}: ctVal of {symbol} is missing; add it from /public/instruments")
-    raw = NUMBERS.divide(value, size) if product is Product.INVERSE else NUMBERS.divide(value, size * (mark or ONE))
-    return _round(raw)
-
-
-def _round(raw: Decimal) -> Decimal:
-    """Return the power of ten nearest to a contract size that USD and USDT prices make unround."""
-    power = Decimal(1).scaleb(raw.adjusted())
-    size = min((power, power * 10), key=lambda near: abs(raw / near - 1))
-    if abs(raw / size - 1) > Decimal("0.01"):
-        raise PayloadError(f"contract size from notionalUsd is {raw}, no power of ten; give ctVal")
-    return size
 
 
 def _option(parts: list[str]) -> OptionTerms | None:
@@ -255,6 +224,14 @@ READERS = (
         path=("data",),
         keys=("details", "totalEq"),
         read=read_account,
+        holds="account",
+    ),
+    Reader(
+        venue="okx",
+        endpoint="POST /api/v5/account/position-builder",
+        path=("data",),
+        keys=("riskUnitData", "totalMmr", "assets"),
+        read=read_builder,
         holds="account",
     ),
     Reader(
