@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tocsin.conform import Case, Status, core_calls, core_scan, list_doors, load_cases
+from tocsin.conform import Case, Status, core_calls, core_scan, list_doors, load_cases, run_cases
 from tocsin.conform.doors import find_routes
 from tocsin.conform.risk_door import RISK_RULES
 from tocsin.conform.run import run_case
@@ -46,6 +46,13 @@ def test_every_case_passes_and_reads_all_its_inputs(case: Case) -> None:
 def test_what_is_ours_goes_through_the_core_door() -> None:
     assert {name for name, door in DOORS.items() if door == "core"} == CORE
     assert Counter(DOORS.values()) == {"core": 20, "risk": 58, "venue": 8}
+
+
+@pytest.mark.parametrize(("door", "passed"), [("core", 20), ("risk", 59), ("venue", 8)])
+def test_one_door_only(door: str, passed: int) -> None:
+    """The short-option minimum without spreads is held by two doors."""
+    report = run_cases(CASES, door)
+    assert (report.count(Status.PASSED), report.count(Status.FAILED)) == (passed, 0)
 
 
 def test_core_cases_are_sheets_that_could_be_published(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,7 @@ RISK_RULES: tuple[RiskRule, ...] = (
     _rule(r"tear-?up", CORE, core_default.run_tear_up),
     # Scans.
     _rule(r"SPAN scanning risk", CORE, core_scan.run_scan, core_scan.refuse_scan),
-    _rule(r"SPAN (scanning risk|risk array)", RISK, risk_margins.run_scan_array),
+    _rule(r"SPAN (scanning risk|risk array)", RISK, risk_margins.run_scan_array, risk_margins.refuse_scan_array),
     _rule(r"SPAN total|short option minimum", CORE, core_scan.run_total, core_scan.refuse_total),
     _rule(r"SPAN total|short option minimum", RISK, risk_margins.run_span_total),
     _rule(r"inter-month spread", RISK, risk_margins.run_spread),

@@ -30,6 +30,15 @@ def run_span_total(inputs: Inputs) -> Answer:
     return Answer(found.total, {"span_risk": found.risk, "total_requirement": found.total})
 
 
+def refuse_scan_array(inputs: Inputs) -> str:
+    """
+    Return why there is no array to compute, or an empty text if there is.
+    """
+    return (
+        "" if inputs.has("price_scan_range") or inputs.has("psr") else "the arrays are given: the core door scans them"
+    )
+
+
 def run_scan_array(inputs: Inputs) -> Answer:
     """
     Compute the 16 P&Ls of a future: thirds of the range both ways, twice each, and two extremes partly covered.
