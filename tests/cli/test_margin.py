@@ -208,7 +208,7 @@ def read_sessions(page: Path) -> list[tuple[list[str], list[str]]]:
 def test_the_guide_shows_what_is_printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(GUIDE.parents[2])
     sessions = read_sessions(GUIDE)
-    assert len(sessions) == 5
+    assert len(sessions) == 6
     for arguments, shown in sessions:
         assert main(arguments) in (0, 1)
         printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]

@@ -86,8 +86,8 @@ def format_amount(value: Decimal | None) -> str:
     if abs(value) >= 100:
         text = f"{abs(value):,.2f}".removesuffix(".00")
     else:
-        text = f"{abs(value):.6g}"
-        text = f"{Decimal(text):f}"
+        text = f"{Decimal(f'{abs(value):.6g}'):f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
     return (MINUS if value < 0 else "") + text
 
 
