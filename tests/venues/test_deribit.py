@@ -353,8 +353,33 @@ def test_options_need_their_market_under_portfolio_margin() -> None:
     blind = msgspec.structs.replace(leg, option=msgspec.structs.replace(leg.option, vol=None))
     with pytest.raises(MissingInput, match=r"option.vol is missing"):
         PM.run(account(blind))
-    with pytest.raises(VenueRefusal, match="deribit-sm has no rule"):
-        SM.run(account(msgspec.structs.replace(leg, product=Product.OPTION)))
+    for book in (SM, PM):
+        with pytest.raises(VenueRefusal, match="has no rule for"):
+            book.run(account(msgspec.structs.replace(leg, product=Product.SPOT_MARGIN)))
+
+
+@pytest.mark.parametrize(
+    ("call", "strike", "initial", "maintenance"),
+    [
+        (True, 100000, 15000, 7500),
+        (True, 103000, 12000, 7500),
+        (True, 200000, 10000, 7500),
+        (False, 100000, 15000, 7500),
+        (False, 97000, 12000, 7275),
+        (False, 50000, 5000, 3750),
+        (False, 160000, 16000, 7500),
+    ],
+)
+def test_short_linear_options(call: bool, strike: int, initial: int, maintenance: int) -> None:
+    kind = "C" if call else "P"
+    leg = Leg(symbol=f"BTC_USDC-27DEC24-{strike}-{kind}", underlying="BTC", product=Product.OPTION, size=D(-2),
+              mark=D(1000), index=D(100000), settle="USDC",
+              option=OptionTerms(is_call=call, strike=D(strike)))  # fmt: skip
+    found = SM.run(account(leg, cash=100000, currency="USDC"))
+    assert (found.initial, found.maintenance) == (2 * (initial + 1000), 2 * (maintenance + 1000))
+    assert found.equity == 98000
+    with pytest.raises(MissingInput, match="linear options on ETH"):
+        SM.run(account(msgspec.structs.replace(leg, underlying="ETH")))
 
 
 def result(value: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ RULEBOOKS: tuple[Rulebook, ...] = (
         title="Deribit, standard margin",
         venue="deribit",
         modes=(Mode.CROSS,),
-        products=(*_FUTURES, Product.OPTION_INVERSE),
+        products=(*_FUTURES, Product.OPTION_INVERSE, Product.OPTION),
         evaluate=evaluate_standard,
         page="deribit.md",
     ),

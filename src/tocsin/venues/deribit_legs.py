@@ -5,7 +5,8 @@ Futures: margin is `size x (base + slope x size)`, size in coins; in the coin fo
 times the index price for linear ones. Options, per contract in the coin: short call `max(0.15 - OTM / S, 0.1) + mark`
 initial, `0.075 + mark` maintenance; short put `max(max(0.15 - OTM / S, 0.1) + mark, maintenance)` and
 `max(0.075, 0.075 x mark) + mark`; S the underlying future's price, OTM how far the strike is out of the money. Long
-options need nothing; their value is equity.
+options need nothing; their value is equity. Stablecoin-settled options: the same parts of the index price, a put's
+least on its strike.
 """
 
 from dataclasses import dataclass
@@ -14,13 +15,23 @@ from decimal import Decimal
 import msgspec
 
 from tocsin.venues import VenueRefusal
-from tocsin.venues.contract import Basis, Leg, LegMargin, LiquidationPrice, MissingInput, NoPrice, Product
+from tocsin.venues.contract import (
+    Basis,
+    Leg,
+    LegMargin,
+    LiquidationPrice,
+    MissingInput,
+    NoPrice,
+    OptionTerms,
+    Product,
+)
 from tocsin.venues.params import Params, ParamSet
 from tocsin.venues.products import entry_of, mark_of, notional_at, profit_between
 from tocsin.venues.tiers import Tier, TierKind, TierTable, linear
 
 ZERO, ONE = Decimal(0), Decimal(1)
 FUTURES = "margin = size x (base + slope x size), size in coins; linear contracts times the index price"
+_FACTORS = ("initial_max", "initial_min", "maintenance")
 OPTIONS = "short: max(0.15 - OTM / S, 0.1) + mark initial, 0.075 + mark maintenance, per contract in coins; long: 0"
 
 
@@ -62,12 +73,12 @@ def value_leg(leg: Leg, params: Params) -> Valued:
 
     Raises:
         MissingInput: No mark, or no rates for its coin.
-        VenueRefusal: A linear option (its standard margin is not covered), a spot position, resting option orders.
+        VenueRefusal: A spot position, resting option orders.
     """
     if leg.product in (Product.LINEAR, Product.INVERSE):
         return _value_future(leg, params)
-    if leg.product is not Product.OPTION_INVERSE:
-        raise VenueRefusal(f"deribit-sm has no rule for {leg.symbol}: it is {leg.product}; see docs/venues/deribit.md")
+    if leg.product not in (Product.OPTION_INVERSE, Product.OPTION):
+        raise VenueRefusal(f"deribit-sm has no rule for {leg.symbol}: it is {leg.product}")
     return _value_option(leg, params)
 
 
@@ -161,15 +172,9 @@ def _value_option(leg: Leg, params: Params) -> Valued:
     mark, contracts = mark_of(leg), leg.size * leg.contract_size
     initial = maintenance = ZERO
     if leg.size < 0:
-        price = leg.option.forward if leg.option.forward is not None else leg.index
-        if price is None:
-            raise MissingInput("index", f"the margin of the short option {leg.symbol} needs its underlying's price")
-        base = source.number("options", "maintenance")
-        away = (leg.option.strike - price) * (1 if leg.option.is_call else -1)
-        first = max(source.number("options", "initial_max") - max(away, ZERO) / price,
-                    source.number("options", "initial_min")) + mark  # fmt: skip
-        one = (base if leg.option.is_call else max(base, base * mark)) + mark
-        initial, maintenance = -contracts * max(first, ZERO if leg.option.is_call else one), -contracts * one
+        rule = _short_linear if leg.product is Product.OPTION else _short_inverse
+        one = rule(leg, leg.option, mark, source)
+        initial, maintenance = -contracts * one[0], -contracts * one[1]
     return Valued(
         leg=leg,
         currency=to_currency(leg),
@@ -181,6 +186,40 @@ def _value_option(leg: Leg, params: Params) -> Valued:
         table=None,
         source=source,
     )
+
+
+def _short_inverse(leg: Leg, terms: OptionTerms, mark: Decimal, source: ParamSet) -> tuple[Decimal, Decimal]:
+    """
+    Return initial and maintenance margin of one short coin-settled option, in the coin.
+    """
+    price = terms.forward if terms.forward is not None else leg.index
+    if price is None:
+        raise MissingInput("index", f"the margin of the short option {leg.symbol} needs its underlying's price")
+    most, least, base = (source.number("options", name) for name in _FACTORS)
+    away = max((terms.strike - price) * (1 if terms.is_call else -1), ZERO)
+    first = max(most - away / price, least) + mark
+    second = (base if terms.is_call else max(base, base * mark)) + mark
+    return first if terms.is_call else max(first, second), second
+
+
+def _short_linear(leg: Leg, terms: OptionTerms, mark: Decimal, source: ParamSet) -> tuple[Decimal, Decimal]:
+    """
+    Return initial and maintenance margin of one short stablecoin-settled option, in its currency.
+
+    A put cannot lose more than its strike: its least is taken on the strike, its maintenance on the smaller of the two.
+    """
+    if leg.index is None:
+        raise MissingInput("index", f"the margin of the short option {leg.symbol} is a part of the index price")
+    if leg.underlying not in source.get("linear_options"):
+        why = f"factors of linear options on {leg.underlying} are not shipped"
+        raise MissingInput(f"linear_options.{leg.underlying}", why)
+    most, least, base = (source.number("linear_options", leg.underlying, name) for name in _FACTORS)
+    if terms.is_call:
+        away = max(terms.strike - leg.index, ZERO)
+        return max(most * leg.index - away, least * leg.index) + mark, base * leg.index + mark
+    away = max(leg.index - terms.strike, ZERO)
+    first = max(most * leg.index - away, least * terms.strike) + mark
+    return first, base * min(leg.index, terms.strike) + mark
 
 
 def leg_margin(v: Valued, liquidation: LiquidationPrice | None) -> LegMargin:
