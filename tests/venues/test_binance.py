@@ -504,3 +504,10 @@ def test_a_portfolio_margin_price_is_where_the_ratio_is_at_its_threshold(
         return
     there = PM.run(msgspec.structs.replace(portfolio, legs=(msgspec.structs.replace(leg, mark=price.price),)))
     assert abs(there.signed["uniMMR"] - D("1.05")) < D("1e-6")
+
+
+def test_orders_without_a_position_have_no_price_and_no_finding() -> None:
+    leg = um("BTCUSDT", "0", "100000", leverage=D(10), order_buy=D(1))
+    margin = UM.run(account(leg, usdt="0")).legs[0]
+    assert margin.initial == 10_000 and margin.maintenance == 0
+    assert margin.liquidation is not None and margin.liquidation.reason is NoPrice.HEDGED

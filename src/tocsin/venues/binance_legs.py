@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import islice
 
 from tocsin.venues.binance_tables import find_table, to_settle
-from tocsin.venues.contract import Basis, Leg, LegMargin, LiquidationPrice, MissingInput, Product
+from tocsin.venues.contract import Basis, Leg, LegMargin, LiquidationPrice, MissingInput, NoPrice, Product
 from tocsin.venues.liquidation import find_liquidation
 from tocsin.venues.params import Params, ParamSet
 from tocsin.venues.products import mark_of, notional_at, price_of_notional, profit_between
@@ -111,7 +111,9 @@ def solve_leg(
     """
     Return where the gap reaches 0 as the market of the leg (all `moving` legs with it) leaves its mark.
     """
-    towards = "both" if len(moving) > 1 or not v.leg.size else "down" if v.leg.size > 0 else "up"
+    if not any(w.leg.size for w in moving):
+        return LiquidationPrice(price=None, reason=NoPrice.HEDGED, binding=binding, others=others)
+    towards = "both" if len(moving) > 1 else "down" if v.leg.size > 0 else "up"
     return find_liquidation(
         gap,
         mark=v.mark,
