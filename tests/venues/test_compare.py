@@ -124,6 +124,12 @@ def test_what_no_price_reaches_says_why() -> None:
     assert poor.is_short_of_initial(D(1_000)) and not row.is_short_of_initial(D(1_500_000))
 
 
+def test_a_price_far_beyond_any_is_none() -> None:
+    question = ask("1e6", side=-1, share="1", kind=Kind.INVERSE)  # hedged by its own collateral
+    row = answer(question, find_rulebook("bybit"))
+    assert row.nearest is None and row.above.reason == "none up to 10 times the price"
+
+
 def test_an_inverse_contract_is_counted_in_coins_and_told_in_dollars() -> None:
     row = ask_one("binance-coinm", "1e6", kind=Kind.INVERSE)
     book = find_rulebook("binance-coinm")

@@ -34,7 +34,9 @@ ZERO = Decimal(0)
 CLOSING = re.compile("liquidat|auction|clos|cut")
 """Words of a health threshold at which a venue takes positions away; the mildest such threshold counts."""
 REACH = 10
-"""How many times the price of now the search for the liquidation price of several legs reaches."""
+"""How many times the price of now a liquidation price may be; beyond it is no statement about this position."""
+
+_BEYOND = f"none up to {REACH} times the price"
 
 
 class By(StrEnum):
@@ -345,6 +347,8 @@ def _find_prices(
         elif stated is None or stated.price is None:
             reason = str(stated.reason or NoPrice.INPUT_MISSING) if stated else "the rulebook states none"
             found.append(Price(price=None, coin=coin, reason=reason))
+        elif stated.price > question.prices[coin] * REACH:
+            found.append(Price(price=None, coin=coin, reason=_BEYOND))
         else:
             distance = NUMBERS.divide(stated.price, question.prices[coin]) - 1
             found.append(Price(price=stated.price, coin=coin, distance=distance))
@@ -377,8 +381,7 @@ def _search(book: Rulebook, portfolio: Portfolio, question: Question, coin: str)
         if found.price is None:
             out.append(Price(price=None, coin=coin, reason=str(found.reason)))
         elif found.price > now * REACH:
-            # Options and brackets at absurd prices: no statement about this position.
-            out.append(Price(price=None, coin=coin, reason=f"none up to {REACH} times the price"))
+            out.append(Price(price=None, coin=coin, reason=_BEYOND))
         else:
             out.append(Price(price=found.price, coin=coin, distance=found.price / now - 1))
     return out[0], out[1]
