@@ -29,6 +29,10 @@ from tocsin.venues.liquidation import find_liquidation
 from tocsin.venues.products import notional_at, profit_between
 
 ZERO, ONE = Decimal(0), Decimal(1)
+OTHERS_MAX = 50
+"""Symbols whose marks were held are named up to this many."""
+MARKS_APART = Decimal("0.001")
+"""Two legs of one symbol may differ in their marks by this share: beyond it they are of different moments."""
 _LINEAR_ONLY = "a linear or inverse contract"
 
 
@@ -143,6 +147,7 @@ def evaluate_legs(
     cross = [(leg, need) for leg, need in zip(portfolio.legs, needs, strict=True) if leg.mode is not Mode.ISOLATED]
     equity, lacking = find_equity(portfolio, [leg for leg, _ in cross]) if cross or not portfolio.legs else (None, "")
     totals = _total(cross, equity, portfolio.other_maintenance)
+    shared = _CrossPart(cross, totals, lacking, charge, tick)
     margins: list[LegMargin] = []
     alone: list[Totals] = []
     for leg, need in zip(portfolio.legs, needs, strict=True):
@@ -151,7 +156,7 @@ def evaluate_legs(
             alone.append(own)
             price, note = _solve_isolated(leg, charge, tick)
         else:
-            price, note = _solve_cross(leg, cross, totals, lacking, charge, tick)
+            price, note = shared.price(leg)
         margins.append(_leg_margin(leg, need, price, basis(leg, need), note))
     judged = totals if cross or len(alone) != 1 else alone[0]
     units = {leg.settle for leg in portfolio.legs if leg.settle}
@@ -171,7 +176,12 @@ def _check(legs: Sequence[Leg]) -> None:
     if len({leg.settle for leg in legs if leg.settle}) > 1:
         found = ", ".join(sorted({leg.settle for leg in legs if leg.settle}))
         raise VenueRefusal(f"legs of one account must settle in one asset, settle in {found}; give one account each")
+    marks: dict[str, Decimal] = {}
     for leg in legs:
+        if leg.mark is not None:
+            other = marks.setdefault(leg.symbol, leg.mark)
+            if abs(other - leg.mark) > other * MARKS_APART:
+                raise VenueRefusal(f"{leg.symbol} has the marks {other} and {leg.mark}; give both legs at one moment")
         if leg.product not in (Product.LINEAR, Product.INVERSE):
             raise VenueRefusal(f"{leg.symbol} must be {_LINEAR_ONLY}, was {leg.product}")
         for name, price in (("mark", leg.mark), ("entry", leg.entry)):
@@ -231,31 +241,53 @@ def _solve_isolated(leg: Leg, charge: Charge, tick: Decimal | None) -> tuple[Liq
     return solve([leg], held, start, charge, tick=tick, binding="leg")
 
 
-def _solve_cross(
-    leg: Leg,
-    cross: Sequence[tuple[Leg, Need]],
-    totals: Totals,
-    lacking: str,
-    charge: Charge,
-    tick: Decimal | None,
-) -> tuple[LiquidationPrice, str]:
+class _CrossPart:
     """
-    Return a cross leg's price: equity less the maintenance of all other markets, held, must cover its own symbol's.
+    The legs that share the account's equity, by symbol, with what each of their prices is solved from.
     """
-    if totals.equity is None or totals.maintenance is None:
-        name = lacking or next((need.why for _, need in cross if need.maintenance is None), "maintenance_rate")
-        others = tuple(sorted({o.symbol for o, _ in cross} - {leg.symbol}))
-        missing = LiquidationPrice(price=None, reason=NoPrice.INPUT_MISSING, binding="account", others=others)
-        return missing, f"{name} is missing: no liquidation price"
-    same = [(o, need) for o, need in cross if o.symbol == leg.symbol]
-    own = sum((need.maintenance or ZERO for _, need in same), ZERO)
-    others = tuple(sorted({o.symbol for o, _ in cross} - {leg.symbol}))
-    room = NUMBERS.subtract(totals.equity, NUMBERS.subtract(totals.maintenance, own))
-    rest = sum((need.closing for o, need in cross if o.symbol != leg.symbol), ZERO)
-    legs = [o for o, _ in same]
-    binding = "hedged pair" if len(legs) > 1 else "account"
-    mark = need_mark(leg)
-    return solve(legs, NUMBERS.subtract(room, rest), mark, charge, tick=tick, binding=binding, others=others)
+
+    def __init__(
+        self, legs: Sequence[tuple[Leg, Need]], totals: Totals, lacking: str, charge: Charge, tick: Decimal | None
+    ) -> None:
+        self._groups: dict[str, list[tuple[Leg, Need]]] = {}
+        for leg, need in legs:
+            self._groups.setdefault(leg.symbol, []).append((leg, need))
+        self._symbols = sorted(self._groups)
+        self._closing = sum((need.closing for _, need in legs), ZERO)
+        self._totals, self._charge, self._tick = totals, charge, tick
+        unknown = next((need.why for _, need in legs if need.maintenance is None), "")
+        self._lacking = lacking or unknown
+        self._found: dict[str, tuple[LiquidationPrice, str]] = {}
+
+    def price(self, leg: Leg) -> tuple[LiquidationPrice, str]:
+        """
+        Return a leg's price: equity less the maintenance of all other markets, held, must cover its own symbol's.
+        """
+        if leg.symbol not in self._found:
+            self._found[leg.symbol] = self._solve(leg)
+        return self._found[leg.symbol]
+
+    def _solve(self, leg: Leg) -> tuple[LiquidationPrice, str]:
+        others = self._others(leg.symbol)
+        equity, maintenance = self._totals.equity, self._totals.maintenance
+        if equity is None or maintenance is None:
+            missing = LiquidationPrice(price=None, reason=NoPrice.INPUT_MISSING, binding="account", others=others)
+            return missing, f"{self._lacking or 'maintenance_rate'} is missing: no liquidation price"
+        same = self._groups[leg.symbol]
+        own = sum((need.maintenance or ZERO for _, need in same), ZERO)
+        closing = self._closing - sum((need.closing for _, need in same), ZERO)
+        room = NUMBERS.subtract(equity, NUMBERS.subtract(maintenance, own))
+        legs = [o for o, _ in same]
+        binding = "hedged pair" if len(legs) > 1 else "account"
+        held = NUMBERS.subtract(room, closing)
+        return solve(legs, held, need_mark(leg), self._charge, tick=self._tick, binding=binding, others=others)
+
+    def _others(self, symbol: str) -> tuple[str, ...]:
+        """Return the other symbols; beyond `OTHERS_MAX` the first of them and how many more."""
+        if len(self._symbols) <= OTHERS_MAX + 1:
+            return tuple(name for name in self._symbols if name != symbol)
+        named = tuple(name for name in self._symbols[: OTHERS_MAX + 1] if name != symbol)[:OTHERS_MAX]
+        return (*named, f"and {len(self._symbols) - 1 - OTHERS_MAX} more")
 
 
 def solve(
