@@ -8,7 +8,6 @@ move together.
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from typing import NamedTuple
 
 from tocsin.venues import VenueRefusal
 from tocsin.venues.contract import (
@@ -21,72 +20,20 @@ from tocsin.venues.contract import (
     LiquidationPrice,
     MissingInput,
     Mode,
-    NoPrice,
     Portfolio,
     Product,
 )
-from tocsin.venues.liquidation import find_liquidation
+from tocsin.venues.leg_prices import CrossPart, solve_isolated
+from tocsin.venues.needs import ONE, ZERO, Charge, Need, Totals, need_mark
 from tocsin.venues.products import notional_at, profit_between
 
-ZERO, ONE = Decimal(0), Decimal(1)
-OTHERS_MAX = 50
-"""Symbols whose marks were held are named up to this many."""
 MARKS_APART = Decimal("0.001")
 """Two legs of one symbol may differ in their marks by this share: beyond it they are of different moments."""
 _LINEAR_ONLY = "a linear or inverse contract"
 
 
-class Need(NamedTuple):
-    """
-    What a leg needs at one price, amounts >= 0 in its settlement asset; None where a rate is not known.
-
-    `fees` is the closing fee inside `maintenance`; `closing` what the liquidation test adds to it (a fee reserved there
-    only). `why` names what is not known.
-    """
-
-    initial: Decimal | None
-    maintenance: Decimal | None
-    fees: Decimal = ZERO
-    closing: Decimal = ZERO
-    orders: Decimal = ZERO
-    rate: Decimal | None = None
-    tier: int | None = None
-    why: str = ""
-
-
-class Charge(NamedTuple):
-    """
-    A venue's requirement: `at(leg, price)`, and the prices above 0 at which it bends or jumps (brackets' edges).
-    """
-
-    at: Callable[[Leg, Decimal], Need]
-    edges: Callable[[Leg], Iterable[Decimal]] = lambda leg: ()  # noqa: ARG005
-
-
-class Totals(NamedTuple):
-    """
-    An account's cross part: equity (None: not known), initial and maintenance of its legs, notional; one asset.
-    """
-
-    equity: Decimal | None
-    initial: Decimal | None
-    maintenance: Decimal | None
-    notional: Decimal
-
-
 HealthRule = Callable[[Totals], Health | None]
 BasisRule = Callable[[Leg, Need], Basis]
-
-
-def need_mark(leg: Leg) -> Decimal:
-    """
-    Return a leg's mark, which must be above 0.
-    """
-    if leg.mark is None:
-        raise MissingInput("mark", f"the value of {leg.symbol} is taken at it")
-    if leg.mark <= 0:
-        raise VenueRefusal(f"mark of {leg.symbol} must be above 0, was {leg.mark}")
-    return leg.mark
 
 
 def find_equity(portfolio: Portfolio, legs: Sequence[Leg]) -> tuple[Decimal | None, str]:
@@ -147,14 +94,14 @@ def evaluate_legs(
     cross = [(leg, need) for leg, need in zip(portfolio.legs, needs, strict=True) if leg.mode is not Mode.ISOLATED]
     equity, lacking = find_equity(portfolio, [leg for leg, _ in cross]) if cross or not portfolio.legs else (None, "")
     totals = _total(cross, equity, portfolio.other_maintenance)
-    shared = _CrossPart(cross, totals, lacking, charge, tick)
+    shared = CrossPart(cross, totals, lacking, charge, tick)
     margins: list[LegMargin] = []
     alone: list[Totals] = []
     for leg, need in zip(portfolio.legs, needs, strict=True):
         own = _isolated_totals(leg, need) if leg.mode is Mode.ISOLATED else None
         if own is not None:
             alone.append(own)
-            price, note = _solve_isolated(leg, charge, tick)
+            price, note = solve_isolated(leg, charge, tick)
         else:
             price, note = shared.price(leg)
         margins.append(_leg_margin(leg, need, price, basis(leg, need), note))
@@ -226,113 +173,6 @@ def _isolated_totals(leg: Leg, need: Need) -> Totals:
         held = NUMBERS.add(leg.isolated_collateral, leg.accrued_funding)
         equity = NUMBERS.add(held, profit_between(leg, leg.entry, leg.mark))
     return Totals(equity, need.initial, need.maintenance, notional_at(leg, leg.mark or leg.entry or ONE))
-
-
-def _solve_isolated(leg: Leg, charge: Charge, tick: Decimal | None) -> tuple[LiquidationPrice, str]:
-    for name, value in (("isolated_collateral", leg.isolated_collateral), ("entry", leg.entry)):
-        if value is None:
-            return LiquidationPrice(
-                price=None, reason=NoPrice.INPUT_MISSING
-            ), f"{name} is missing: no liquidation price"
-    assert leg.isolated_collateral is not None
-    assert leg.entry is not None
-    start = leg.mark or leg.entry
-    held = NUMBERS.add(NUMBERS.add(leg.isolated_collateral, leg.accrued_funding), profit_between(leg, leg.entry, start))
-    return solve([leg], held, start, charge, tick=tick, binding="leg")
-
-
-class _CrossPart:
-    """
-    The legs that share the account's equity, by symbol, with what each of their prices is solved from.
-    """
-
-    def __init__(
-        self, legs: Sequence[tuple[Leg, Need]], totals: Totals, lacking: str, charge: Charge, tick: Decimal | None
-    ) -> None:
-        self._groups: dict[str, list[tuple[Leg, Need]]] = {}
-        for leg, need in legs:
-            self._groups.setdefault(leg.symbol, []).append((leg, need))
-        self._symbols = sorted(self._groups)
-        self._closing = sum((need.closing for _, need in legs), ZERO)
-        self._totals, self._charge, self._tick = totals, charge, tick
-        unknown = next((need.why for _, need in legs if need.maintenance is None), "")
-        self._lacking = lacking or unknown
-        self._found: dict[str, tuple[LiquidationPrice, str]] = {}
-
-    def price(self, leg: Leg) -> tuple[LiquidationPrice, str]:
-        """
-        Return a leg's price: equity less the maintenance of all other markets, held, must cover its own symbol's.
-        """
-        if leg.symbol not in self._found:
-            self._found[leg.symbol] = self._solve(leg)
-        return self._found[leg.symbol]
-
-    def _solve(self, leg: Leg) -> tuple[LiquidationPrice, str]:
-        others = self._others(leg.symbol)
-        equity, maintenance = self._totals.equity, self._totals.maintenance
-        if equity is None or maintenance is None:
-            missing = LiquidationPrice(price=None, reason=NoPrice.INPUT_MISSING, binding="account", others=others)
-            return missing, f"{self._lacking or 'maintenance_rate'} is missing: no liquidation price"
-        same = self._groups[leg.symbol]
-        own = sum((need.maintenance or ZERO for _, need in same), ZERO)
-        closing = self._closing - sum((need.closing for _, need in same), ZERO)
-        room = NUMBERS.subtract(equity, NUMBERS.subtract(maintenance, own))
-        legs = [o for o, _ in same]
-        binding = "hedged pair" if len(legs) > 1 else "account"
-        held = NUMBERS.subtract(room, closing)
-        return solve(legs, held, need_mark(leg), self._charge, tick=self._tick, binding=binding, others=others)
-
-    def _others(self, symbol: str) -> tuple[str, ...]:
-        """Return the other symbols; beyond `OTHERS_MAX` the first of them and how many more."""
-        if len(self._symbols) <= OTHERS_MAX + 1:
-            return tuple(name for name in self._symbols if name != symbol)
-        named = tuple(name for name in self._symbols[: OTHERS_MAX + 1] if name != symbol)[:OTHERS_MAX]
-        return (*named, f"and {len(self._symbols) - 1 - OTHERS_MAX} more")
-
-
-def solve(
-    legs: Sequence[Leg],
-    held: Decimal,
-    mark: Decimal,
-    charge: Charge,
-    *,
-    tick: Decimal | None = None,
-    binding: str = "leg",
-    others: tuple[str, ...] = (),
-) -> tuple[LiquidationPrice, str]:
-    """
-    Return the price of one market at which `held`, equity at the mark less what is held for others, covers the legs no
-    more; with the name of what lacks where there is none.
-    """
-    probe = [charge.at(leg, mark) for leg in legs]
-    lacking = next((need.why or "maintenance_rate" for need in probe if need.maintenance is None), "")
-    if lacking:
-        missing = LiquidationPrice(price=None, reason=NoPrice.INPUT_MISSING, binding=binding, others=others)
-        return missing, f"{lacking} is missing: no liquidation price"
-
-    def gap(price: Decimal) -> Decimal:
-        total = held
-        for leg in legs:
-            need = charge.at(leg, price)
-            assert need.maintenance is not None
-            change = NUMBERS.subtract(profit_between(leg, mark, price), NUMBERS.add(need.maintenance, need.closing))
-            total = NUMBERS.add(total, change)
-        return total
-
-    net = sum((leg.size * leg.contract_size for leg in legs), ZERO)
-    towards = "down" if net > 0 else "up" if net < 0 else "both"
-    edges = [edge for leg in legs for edge in charge.edges(leg)]
-    found = find_liquidation(
-        gap,
-        mark=mark,
-        towards=towards,
-        edges=edges,
-        tick=tick,
-        binding=binding,
-        others=others,
-        tier_at=lambda price: charge.at(legs[0], price).tier,
-    )
-    return found, ""
 
 
 def _leg_margin(leg: Leg, need: Need, price: LiquidationPrice, basis: Basis, note: str) -> LegMargin:

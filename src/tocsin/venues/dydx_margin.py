@@ -11,7 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from tocsin.venues import VenueRefusal
-from tocsin.venues.accounts import ONE, ZERO, Charge, Need, Totals, evaluate_legs
+from tocsin.venues.accounts import evaluate_legs
 from tocsin.venues.contract import (
     NUMBERS,
     Basis,
@@ -24,6 +24,7 @@ from tocsin.venues.contract import (
     Product,
     Threshold,
 )
+from tocsin.venues.needs import ONE, ZERO, Charge, Need, Totals
 from tocsin.venues.params import Params, ParamSet
 from tocsin.venues.products import notional_at
 from tocsin.venues.registry import Rulebook

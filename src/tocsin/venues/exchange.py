@@ -14,7 +14,7 @@ import msgspec
 
 from tocsin.core.errors import ConfigError
 from tocsin.venues import VenueRefusal
-from tocsin.venues.accounts import ZERO, Charge, Need, Totals, evaluate_legs
+from tocsin.venues.accounts import evaluate_legs
 from tocsin.venues.contract import (
     NUMBERS,
     Basis,
@@ -27,6 +27,7 @@ from tocsin.venues.contract import (
     Product,
     Threshold,
 )
+from tocsin.venues.needs import ZERO, Charge, Need, Totals
 from tocsin.venues.params import Params, ParamSet
 from tocsin.venues.products import notional_at, price_of_notional
 from tocsin.venues.registry import Rulebook

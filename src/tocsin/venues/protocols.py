@@ -10,7 +10,7 @@ from collections.abc import Callable
 from decimal import ROUND_FLOOR, Decimal
 
 from tocsin.venues import VenueRefusal, dango, drift
-from tocsin.venues.accounts import ONE, ZERO, Charge, Need, Totals, evaluate_legs
+from tocsin.venues.accounts import evaluate_legs
 from tocsin.venues.contract import (
     NUMBERS,
     Evaluation,
@@ -22,6 +22,7 @@ from tocsin.venues.contract import (
     Product,
     Threshold,
 )
+from tocsin.venues.needs import ONE, ZERO, Charge, Need, Totals
 from tocsin.venues.params import Params
 from tocsin.venues.products import notional_at
 from tocsin.venues.registry import Rulebook
