@@ -302,9 +302,22 @@ class Draft:
         self._seen.add(key)
         self.legs.append(leg)
         place = len(self.legs) - 1
+        self._places.setdefault((leg.symbol, leg.hedge_side), place)
         if moment:
             self.moments[f"{leg.symbol}{f' {leg.hedge_side}' if leg.hedge_side else ''}"] = moment
         return place
+
+    def place_of(self, symbol: str, hedge_side: str = "") -> int | None:
+        """
+        Return the place of the first leg of a symbol and side, None if there is none yet.
+        """
+        return self._places.get((symbol, hedge_side))
+
+    def told(self, place: int) -> frozenset[str]:
+        """
+        Return the quantities that are reported of a leg so far.
+        """
+        return frozenset(self._told.get(place, ()))
 
     def add_balance(self, balance: Balance) -> None:
         """
@@ -320,6 +333,7 @@ class Draft:
         """
         if value is not None:
             self.reported.append(Figure(leg=leg, quantity=quantity, value=value, field=name, unit=unit))
+            self._told.setdefault(leg, set()).add(quantity)
 
     def report_price(self, leg: int, element: Fields, *names: str) -> None:
         """
@@ -329,6 +343,7 @@ class Draft:
         if name:
             value = element.price(name)
             self.reported.append(Figure(leg=leg, quantity="liquidation", value=value, field=name))
+            self._told.setdefault(leg, set()).add("liquidation")
 
     def derive(self, leg: int, quantity: str, value: Decimal | None, name: str) -> None:
         """
@@ -382,6 +397,8 @@ class Draft:
 
     def __post_init__(self) -> None:
         self._seen: set[tuple[str, str, str, str]] = set()
+        self._places: dict[tuple[str, str], int] = {}
+        self._told: dict[int, set[str]] = {}
 
 
 @dataclass(frozen=True, slots=True)

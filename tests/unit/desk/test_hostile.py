@@ -83,7 +83,15 @@ def test_a_venue_s_error_text_cannot_move_a_terminal() -> None:
 
 def test_more_positions_than_any_account_has() -> None:
     many = [{**POSITION, "symbol": f"C{n}USDT"} for n in range(POSITIONS_MAX + 1)]
-    assert f"more than {POSITIONS_MAX} positions" in found(many)
+    assert f"{POSITIONS_MAX + 1} positions; at most {POSITIONS_MAX}" in found(many)
+
+
+def test_hundreds_of_positions_are_read_and_answered_in_bounded_work() -> None:
+    many = [{**POSITION, "symbol": f"ZZ{n}XUSDT"} for n in range(300)]
+    (reading,) = read_bytes(json.dumps(many).encode(), label="p").readings
+    rows = check_reading(reading)
+    assert len(rows) >= 900
+    assert {row.status for row in rows} == {Status.SKIPPED}
 
 
 def test_a_bad_record_fails_and_the_others_are_judged() -> None:
@@ -156,7 +164,7 @@ def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return out
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_mutated_payloads_give_rows_or_one_message(data: st.DataObject) -> None:
     value = copy.deepcopy(data.draw(st.sampled_from(SHIPPED)))

@@ -49,7 +49,7 @@ def read_position(element: Fields, draft: Draft) -> None:
     )
     place = _place_of(leg, element, draft)
     draft.time = max(draft.time, element.optional_text("updateTime"))
-    known = {figure.quantity for figure in draft.reported if figure.leg == place}
+    known = draft.told(place)
     _report(place, element, draft, "initial", "initialMargin", known)
     _report(place, element, draft, "maintenance", "maintMargin", known)
     _report(place, element, draft, "orders", "openOrderInitialMargin", known)
@@ -64,7 +64,7 @@ def read_position(element: Fields, draft: Draft) -> None:
     draft.see_price(place, "entryPrice", entry)
 
 
-def _report(place: int, element: Fields, draft: Draft, quantity: str, name: str, known: set[str]) -> None:
+def _report(place: int, element: Fields, draft: Draft, quantity: str, name: str, known: frozenset[str]) -> None:
     """
     Note a figure unless another payload of the account has told it; a notional without its sign.
     """
@@ -80,11 +80,9 @@ def _place_of(leg: Leg, element: Fields, draft: Draft) -> int:
     Raises:
         PayloadError: The position is there twice in one payload, or its size differs between payloads.
     """
-    for place, known in enumerate(draft.legs):
-        if (known.symbol, known.hedge_side) != (leg.symbol, leg.hedge_side):
-            continue
-        if "markPrice" in draft.prices.get(place, {}) or not element.has("markPrice"):
-            break
+    place = draft.place_of(leg.symbol, leg.hedge_side)
+    if place is not None and "markPrice" not in draft.prices.get(place, {}) and element.has("markPrice"):
+        known = draft.legs[place]
         if known.size != leg.size or known.mode is not leg.mode:
             raise PayloadError(
                 f"{element.where}: positionAmt of {leg.symbol} is {leg.size} ({leg.mode}) here and {known.size} "

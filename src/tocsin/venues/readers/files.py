@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from tocsin.venues.params import suggest
 from tocsin.venues.readers import MODULES, finish_of, readers_of
 from tocsin.venues.readers.names import moment
-from tocsin.venues.reading import Draft, Fields, PayloadError, Reader, Reading, show
+from tocsin.venues.reading import POSITIONS_MAX, Draft, Fields, PayloadError, Reader, Reading, show
 
 BYTES_MAX = 256 * 1024 * 1024
 
@@ -119,6 +119,9 @@ def read_payloads(
         _match(payload, f"{label}{f', payload {n}' if len(payloads) > 1 else ''}", venue)
         for n, payload in enumerate(payloads)
     ]
+    count = sum(len(elements) for _, elements, _ in matched)
+    if count > POSITIONS_MAX:
+        raise PayloadError(f"{label}: {count} positions; at most {POSITIONS_MAX} of one account are read")
     venues = sorted({reader.venue for reader, _, _ in matched})
     if len(venues) > 1:
         raise PayloadError(f"{label}: payloads of {' and '.join(venues)} in one account; give each account by itself")
