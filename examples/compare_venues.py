@@ -4,7 +4,8 @@ What three venues ask for 50 M USD of BTC, and at which sizes their order change
 
 from decimal import Decimal
 
-from tocsin.venues.compare import compare, map_sizes
+from tocsin.venues.compare import compare
+from tocsin.venues.compare_sizes import map_sizes
 from tocsin.venues.question_text import read_words
 from tocsin.venues.registry import find_rulebook
 

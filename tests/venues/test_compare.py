@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tocsin.core.errors import ConfigError
 from tocsin.venues import VenueRefusal
-from tocsin.venues.compare import By, Row, answer, compare, fund, map_sizes
+from tocsin.venues.compare import By, Row, answer, compare, fund
+from tocsin.venues.compare_sizes import map_sizes
 from tocsin.venues.contract import NUMBERS, Mode, NoPrice, Product
 from tocsin.venues.liquidation import amounts_only
 from tocsin.venues.question import Kind, Part, Question, build_portfolio

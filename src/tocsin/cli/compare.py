@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
-    from tocsin.venues.compare import By, Comparison, SizeMap
+    from tocsin.venues.compare import By, Comparison
+    from tocsin.venues.compare_sizes import SizeMap
     from tocsin.venues.question import Question
     from tocsin.venues.registry import Rulebook
 
@@ -68,7 +69,8 @@ def compare(
     json:
         Print one JSON document.
     """
-    from tocsin.venues.compare import By, compare, map_sizes
+    from tocsin.venues.compare import By, compare
+    from tocsin.venues.compare_sizes import map_sizes
 
     chosen = _choose_by(by)
     question = _read_question(words, collateral=collateral, price=price, product=product, at=at)
@@ -80,7 +82,7 @@ def compare(
     if svg is not None:
         _write_picture(svg, found, sizes, phone=phone)
     if json:
-        from tocsin.views.compare_text import comparison_value
+        from tocsin.views.compare_json import comparison_value
 
         print_json(comparison_value(found, sizes, _volatilities(question)))
     else:
@@ -107,12 +109,12 @@ def _print(found: "Comparison", sizes: "SizeMap | None", *, explain: bool, chang
         change_lines,
         describe_question,
         explain_lines,
-        format_size,
         rank_table,
         silent_lines,
         size_lines,
         unreached_lines,
     )
+    from tocsin.views.decimals import format_size
     from tocsin.views.tables import render_text
 
     question = found.question

@@ -1,18 +1,16 @@
 """
-One position under every rulebook: what each asks, where each liquidates, and at which sizes their order changes.
+One position under every rulebook: what each asks, where each liquidates, ranked.
 """
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from decimal import Decimal, localcontext
 from enum import StrEnum
-from typing import NamedTuple
 
 import msgspec
 
 from tocsin.core.errors import TocsinError
-from tocsin.venues import VenueRefusal
+from tocsin.venues.compare_prices import Price, find_prices
 from tocsin.venues.contract import (
     NUMBERS,
     Basis,
@@ -20,23 +18,15 @@ from tocsin.venues.contract import (
     Leg,
     LegMargin,
     MissingInput,
-    NoPrice,
     Portfolio,
     Product,
 )
-from tocsin.venues.curves import Piece, find_crossings, is_same_curve, trace
-from tocsin.venues.liquidation import amounts_only, find_liquidation, probes
+from tocsin.venues.liquidation import amounts_only
 from tocsin.venues.listing import NoContract
 from tocsin.venues.question import Question, build_portfolio, value_unit
 from tocsin.venues.registry import Rulebook
 
 ZERO = Decimal(0)
-CLOSING = re.compile("liquidat|auction|clos|cut")
-"""Words of a health threshold at which a venue takes positions away; the mildest such threshold counts."""
-REACH = 10
-"""How many times the price of now a liquidation price may be; beyond it is no statement about this position."""
-
-_BEYOND = f"none up to {REACH} times the price"
 
 
 class By(StrEnum):
@@ -45,19 +35,6 @@ class By(StrEnum):
     MAINTENANCE = "maintenance"
     INITIAL = "initial"
     DISTANCE = "distance"
-
-
-class Price(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    A price of a coin at which the account is liquidated, the others held: `distance` = price / now - 1, signed.
-
-    None with the reason in words.
-    """
-
-    price: Decimal | None
-    coin: str = ""
-    distance: Decimal | None = None
-    reason: str = ""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,29 +128,6 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     silent: tuple[Silent, ...]
 
 
-class Change(NamedTuple):
-    """
-    A size in USD below which the first of two curves asks less, and above which the second does.
-    """
-
-    size: Decimal
-    below: int
-    above: int
-
-
-class SizeMap(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    How the ranked amount grows with size: `curves` in USD of amount over USD of notional. `names` holds for each curve
-    the rulebooks that share it; `changes` the sizes at which two curves change places, rising, as numbers of curves.
-    """
-
-    low: Decimal
-    high: Decimal
-    names: tuple[tuple[str, ...], ...]
-    curves: tuple[tuple[Piece, ...], ...]
-    changes: tuple[Change, ...]
-
-
 def compare(question: Question, books: Sequence[Rulebook], *, by: By = By.MAINTENANCE) -> Comparison:
     """
     Return every rulebook's answer to one question, ranked.
@@ -204,7 +158,7 @@ def answer(question: Question, book: Rulebook) -> Row:
         evaluation = book.run(portfolio)
     with localcontext(NUMBERS):
         unit = value_unit(evaluation.unit, question.prices)
-        below, above = _find_prices(book, portfolio, evaluation, question)
+        below, above = find_prices(book, portfolio, evaluation, question)
         leg = evaluation.legs[0] if evaluation.legs else None
         return Row(
             name=book.name,
@@ -214,8 +168,8 @@ def answer(question: Question, book: Rulebook) -> Row:
             settle=portfolio.balances[0].asset,
             product=portfolio.legs[0].product,
             notional=question.notional,
-            initial=_total(evaluation, "initial", question, unit),
-            maintenance=_total(evaluation, "maintenance", question, unit),
+            initial=total_of(evaluation, "initial", question, unit),
+            maintenance=total_of(evaluation, "maintenance", question, unit),
             below=below,
             above=above,
             tier=leg.tier if leg is not None and len(evaluation.legs) == 1 else None,
@@ -223,56 +177,7 @@ def answer(question: Question, book: Rulebook) -> Row:
         )
 
 
-def map_sizes(
-    question: Question, books: Sequence[Rulebook], *, by: By = By.MAINTENANCE, low: Decimal, high: Decimal
-) -> SizeMap:
-    """
-    Return how each rulebook's amount grows with the size of the question, and where their order changes.
-
-    Args:
-        by: MAINTENANCE or INITIAL.
-        low, high: Notional in USD, 0 < low < high.
-    """
-    assert by is not By.DISTANCE
-    whole = question.notional
-    names: list[list[str]] = []
-    curves: list[tuple[Piece, ...]] = []
-    for book in books:
-        curve = trace(_amount_of(book, question, whole, by), low, high, grain=question.prices[question.parts[0].coin])
-        same = next((i for i, other in enumerate(curves) if is_same_curve(curve, other)), None)
-        if same is not None:
-            names[same].append(book.name)
-        elif curve:
-            names.append([book.name])
-            curves.append(curve)
-    changes: list[Change] = []
-    for i, first in enumerate(curves):
-        for j in range(i + 1, len(curves)):
-            pair = (i, j)
-            changes += [Change(c.size, pair[c.below], pair[c.above]) for c in find_crossings(first, curves[j])]
-    return SizeMap(
-        low=low,
-        high=high,
-        names=tuple(tuple(group) for group in names),
-        curves=tuple(curves),
-        changes=tuple(sorted(changes)),
-    )
-
-
-def _amount_of(book: Rulebook, question: Question, whole: Decimal, by: By) -> Callable[[Decimal], Decimal | None]:
-    def amount(notional: Decimal) -> Decimal | None:
-        asked = question.scale(NUMBERS.divide(notional, whole))
-        try:
-            with amounts_only():
-                evaluation = book.run(build_portfolio(book, asked))
-            return _total(evaluation, by.value, asked, value_unit(evaluation.unit, asked.prices))
-        except TocsinError:
-            return None
-
-    return amount
-
-
-def _total(evaluation: Evaluation, field: str, question: Question, unit: Decimal) -> Decimal | None:
+def total_of(evaluation: Evaluation, field: str, question: Question, unit: Decimal) -> Decimal | None:
     """
     Return the account's amount in USD; where the rulebook gives it by leg alone, the legs' sum.
     """
@@ -326,88 +231,6 @@ def _bare_equity(book: Rulebook, portfolio: Portfolio, unit: Decimal) -> Decimal
 def _option_value(leg: Leg) -> Decimal:
     assert leg.mark is not None
     return NUMBERS.multiply(NUMBERS.multiply(leg.size, leg.contract_size), leg.mark)
-
-
-def _find_prices(
-    book: Rulebook, portfolio: Portfolio, evaluation: Evaluation, question: Question
-) -> tuple[Price, Price]:
-    """
-    Return the nearest liquidation prices below and above the prices of now, each coin moving alone.
-
-    A coin with one leg, no option, has the rulebook's own price. Ours is taken for several legs on one coin (all move,
-    options are revalued at their volatility), and where the venue publishes none: only the account's ratio counts.
-    """
-    found: list[Price] = []
-    for coin in dict.fromkeys(part.coin for part in question.parts):
-        places = [i for i, part in enumerate(question.parts) if part.coin == coin]
-        leg = portfolio.legs[places[0]]
-        stated = evaluation.legs[places[0]].liquidation
-        if len(places) > 1 or leg.option is not None or (stated and stated.reason is NoPrice.PORTFOLIO_MARGIN):
-            found += _search(book, portfolio, question, coin)
-        elif stated is None or stated.price is None:
-            reason = str(stated.reason or NoPrice.INPUT_MISSING) if stated else "the rulebook states none"
-            found.append(Price(price=None, coin=coin, reason=reason))
-        elif stated.price > question.prices[coin] * REACH:
-            found.append(Price(price=None, coin=coin, reason=_BEYOND))
-        else:
-            distance = NUMBERS.divide(stated.price, question.prices[coin]) - 1
-            found.append(Price(price=stated.price, coin=coin, distance=distance))
-    none = next((p for p in found if p.price is None), Price(price=None))
-    below = [p for p in found if p.distance is not None and p.distance < 0]
-    above = [p for p in found if p.distance is not None and p.distance >= 0]
-    return (
-        min(below, key=lambda p: abs(p.distance or ZERO), default=none),
-        min(above, key=lambda p: abs(p.distance or ZERO), default=none),
-    )
-
-
-def _search(book: Rulebook, portfolio: Portfolio, question: Question, coin: str) -> tuple[Price, Price]:
-    """
-    Return where the account reaches the venue's liquidation threshold as the coin's price moves down and up.
-    """
-    cash = portfolio.balances[0].amount
-
-    def gap(price: Decimal) -> Decimal:
-        moved = build_portfolio(book, question.move(coin, price))
-        balance = msgspec.structs.replace(moved.balances[0], amount=cash)
-        with amounts_only():
-            return gap_to_liquidation(book.run(msgspec.structs.replace(moved, balances=(balance,))))
-
-    now = question.prices[coin]
-    edges = probes(now, step=Decimal("1.04"), count=60)
-    out: list[Price] = []
-    for towards in ("down", "up"):
-        found = find_liquidation(gap, mark=now, towards=towards, edges=edges, tick=now * Decimal("1e-6"))
-        if found.price is None:
-            out.append(Price(price=None, coin=coin, reason=str(found.reason)))
-        elif found.price > now * REACH:
-            out.append(Price(price=None, coin=coin, reason=_BEYOND))
-        else:
-            out.append(Price(price=found.price, coin=coin, distance=found.price / now - 1))
-    return out[0], out[1]
-
-
-def gap_to_liquidation(evaluation: Evaluation) -> Decimal:
-    """
-    Return how far an account is from its venue's liquidation threshold, in its money: 0 or less means liquidation.
-
-    With a ratio that liquidates at `t`: `equity x t - maintenance` where a higher ratio is worse, `equity - t x
-    maintenance` where a lower one is, numerator and denominator being the ratio's own; else equity less maintenance.
-
-    Raises:
-        VenueRefusal: The rulebook gives no equity or no maintenance for the account.
-    """
-    equity, maintenance, health = evaluation.equity, evaluation.maintenance, evaluation.health
-    if equity is None or maintenance is None:
-        raise VenueRefusal("equity or maintenance of the account is not given")
-    with localcontext(NUMBERS):
-        limits = [t for t in health.thresholds if CLOSING.search(t.effect)] if health else []
-        if health is None or health.value is None or not limits or equity <= 0:
-            return equity - maintenance
-        limit = limits[0]
-        if limit.worse == "up":
-            return (limit.value - health.value) * equity
-        return (health.value - limit.value) * maintenance
 
 
 def _bases(evaluation: Evaluation) -> tuple[Basis, ...]:

@@ -7,20 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tocsin.venues.compare import By, Comparison, Row, SizeMap
+from tocsin.venues.compare import By, Comparison, Row
+from tocsin.venues.compare_sizes import SizeMap
 from tocsin.venues.contract import NoPrice
 from tocsin.venues.curves import Piece
-from tocsin.views.compare_text import (
-    cheapest_spans,
-    describe_short,
-    format_distance,
-    format_money,
-    format_percent,
-    format_price,
-    format_share,
-    format_size,
-    reason_of,
-)
+from tocsin.views.compare_text import cheapest_spans, describe_short, format_distance, reason_of
+from tocsin.views.decimals import format_money, format_percent, format_price, format_share, format_size
 from tocsin.views.svg import FAINT, GREY, INK, MUTED, Canvas, Scale, compute_text_width, wrap
 
 _PALETTE = (

@@ -4,14 +4,16 @@ A comparison of rulebooks as text: ranking, the sizes at which it changes, who c
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from decimal import Decimal, localcontext
 from itertools import pairwise
 
-from tocsin.venues.compare import By, Change, Comparison, Price, Row, Silent, SizeMap
+from tocsin.venues.compare import By, Comparison, Row, Silent
+from tocsin.venues.compare_prices import Price
+from tocsin.venues.compare_sizes import Change, SizeMap
 from tocsin.venues.contract import NUMBERS
 from tocsin.venues.curves import rank
 from tocsin.venues.question import DOLLARS, Kind, Question
-from tocsin.views.numbers import MINUS
+from tocsin.views.decimals import format_money, format_percent, format_places, format_price, format_share, format_size
 from tocsin.views.tables import Table
 
 DASH = "–"
@@ -147,88 +149,6 @@ def explain_lines(row: Row) -> list[str]:
     return lines
 
 
-def comparison_value(
-    comparison: Comparison, sizes: SizeMap | None, volatility: Mapping[str, Decimal]
-) -> dict[str, object]:
-    """
-    Return the whole comparison for JSON: amounts as decimal text in USD, fractions as fractions.
-    """
-    question = comparison.question
-    out: dict[str, object] = {
-        "question": {
-            "legs": [
-                {k: str(v) for k, v in (("coin", p.coin), ("size", _text(p.size)), ("kind", p.kind),
-                 ("strike", _text(p.strike)), ("days", _text(p.days)), ("vol", _text(p.vol))) if v is not None}
-                for p in question.parts
-            ],
-            "prices": {coin: _text(price) for coin, price in question.prices.items()},
-            "notional": _text(question.notional),
-            "collateral": _text(question.collateral),
-            "daily_volatility": {coin: _text(v) for coin, v in volatility.items()},
-            "parameters_at": question.at or "latest",
-        },
-        "by": str(comparison.by),
-        "rows": [_row_value(row) for row in comparison.rows],
-        "silent": [{"rulebook": s.name, "reason": s.reason} for s in comparison.silent],
-    }  # fmt: skip
-    if sizes is not None:
-        out["sizes"] = {
-            "low": _text(sizes.low),
-            "high": _text(sizes.high),
-            "cheapest": [
-                {"from": _text(low), "to": _text(high), "rulebooks": list(sizes.names[i])}
-                for low, high, i in cheapest_spans(sizes)
-            ],
-            "changes": [
-                {"size": _text(c.size), "below": list(sizes.names[c.below]), "above": list(sizes.names[c.above])}
-                for c in sizes.changes
-            ],
-        }
-    return out
-
-
-def format_money(amount: Decimal) -> str:
-    """
-    Return whole dollars with separators, cents below 1,000.
-    """
-    with localcontext(NUMBERS):
-        places = 0 if abs(amount) >= 1000 or amount == amount.to_integral_value() else 2
-    return _signed(amount, places)
-
-
-def format_size(amount: Decimal) -> str:
-    """
-    Return a size such as `2.346 M` with four digits.
-    """
-    for exponent, suffix in ((9, " B"), (6, " M"), (3, " k")):
-        if amount >= Decimal(10) ** exponent * Decimal("0.99995"):
-            return format(_four(NUMBERS.scaleb(amount, Decimal(-exponent))), "f") + suffix
-    return format(_four(amount), "f")
-
-
-def format_price(price: Decimal) -> str:
-    """
-    Return a price with six digits or more, thousands separated.
-    """
-    places = max(0, 5 - price.adjusted())
-    text = _signed(price, places)
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def format_share(part: Decimal, whole: Decimal) -> str:
-    """
-    Return `part` of `whole` in percent with two decimals.
-    """
-    return format_percent(NUMBERS.divide(part, whole))
-
-
-def format_percent(fraction: Decimal, *, places: int = 2) -> str:
-    """
-    Return a fraction in percent.
-    """
-    return f"{_signed(NUMBERS.scaleb(fraction, Decimal(2)), places)} %"
-
-
 def format_distance(row: Row) -> tuple[str, str]:
     """
     Return the liquidation prices and the distances to them; what cannot be reached is a dash.
@@ -264,7 +184,7 @@ def _rank_row(place: int, row: Row, volatility: Mapping[str, Decimal], collatera
     prices, distances = format_distance(row)
     nearest = row.nearest_price
     daily = None if nearest is None else volatility.get(nearest.coin)
-    days = DASH if daily is None or row.nearest is None else _signed(NUMBERS.divide(row.nearest, daily), 1)
+    days = DASH if daily is None or row.nearest is None else format_places(NUMBERS.divide(row.nearest, daily), 1)
     name = row.name if row.settle in DOLLARS else f"{row.name} ({row.settle})"
     cells = [f"{place:>2}  {name}"]
     for amount in (row.initial, row.maintenance):
@@ -296,39 +216,6 @@ def _describe_part(question: Question, i: int) -> str:
     return f"{part.coin}{what} {side} {size} (strike {format_price(part.strike)}, {part.days} days, volatility {vol})"
 
 
-def _row_value(row: Row) -> dict[str, object]:
-    return {
-        "rulebook": row.name,
-        "contracts": list(row.symbols),
-        "collateral_in": row.settle,
-        "initial": _text(row.initial),
-        "initial_rate": _text(row.rate(By.INITIAL)),
-        "maintenance": _text(row.maintenance),
-        "maintenance_rate": _text(row.rate(By.MAINTENANCE)),
-        "liquidation_below": _price_value(row.below),
-        "liquidation_above": _price_value(row.above),
-        "distance": _text(row.nearest),
-        "no_price_because": reason_of(row) or None,
-        "parameters_of": row.dates,
-        "basis": [
-            {
-                "formula": b.formula,
-                "params": b.params,
-                "date": b.params_date,
-                "source": b.source,
-                "notes": list(b.notes),
-            }
-            for b in row.bases
-        ],
-    }
-
-
-def _price_value(price: Price) -> dict[str, object] | None:
-    if price.price is None:
-        return None
-    return {"coin": price.coin, "price": _text(price.price), "distance": _text(price.distance)}
-
-
 def _domain_ends(sizes: SizeMap) -> set[Decimal]:
     return {x for curve in sizes.curves for x in (curve[0].low, curve[-1].high)}
 
@@ -351,25 +238,3 @@ def _price_text(price: Price, *, named: bool) -> str:
 def _distance_text(price: Price) -> str:
     assert price.distance is not None
     return f"{'+' if price.distance > 0 else ''}{format_percent(price.distance, places=1)}"
-
-
-def _signed(value: Decimal, places: int) -> str:
-    rounded = value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN, context=NUMBERS)
-    return f"{MINUS if rounded < 0 else ''}{abs(rounded):,f}"
-
-
-def _four(value: Decimal) -> Decimal:
-    rounded = value.quantize(Decimal(1).scaleb(value.adjusted() - 3), context=NUMBERS)
-    return rounded.quantize(Decimal(1)) if rounded == rounded.to_integral_value() else rounded.normalize(NUMBERS)
-
-
-def _text(value: Decimal | None) -> str | None:
-    """
-    Return a decimal as plain text with at most 16 digits; None stays None.
-    """
-    if value is None:
-        return None
-    digits = value.normalize(NUMBERS)
-    short = digits.quantize(Decimal(1).scaleb(min(0, digits.adjusted() - 15)), context=NUMBERS) if digits else digits
-    text = format(short, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
