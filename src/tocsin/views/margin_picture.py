@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tocsin.views.compare_text import format_percent, format_price
+from tocsin.views.decimals import format_percent, format_price
 from tocsin.views.margin_text import format_amount
 from tocsin.views.svg import (
     AMBER,

@@ -9,7 +9,7 @@ from decimal import Decimal
 from tocsin.venues.assess import Assessment
 from tocsin.venues.contract import Basis, Health, Leg, Portfolio
 from tocsin.venues.cures import Cure
-from tocsin.views.compare_text import format_percent, format_price
+from tocsin.views.decimals import format_percent, format_price
 from tocsin.views.numbers import MINUS
 from tocsin.views.tables import Table, render_text
 
