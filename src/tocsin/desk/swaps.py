@@ -90,7 +90,8 @@ def _fees(question: Question) -> Iterator[Swap]:
     for place in question.places:
         leg = question.leg(place)
         margin = question.evaluation.legs[place] if place < len(question.evaluation.legs) else None
-        if margin is not None and margin.fees:
+        # Some venues count the fee in the liquidation test alone: then no margin shows it.
+        if margin is not None and (margin.fees or kind == "liquidation"):
             yield leg_swap(Code.FEE_IN_MM, f"{leg.symbol}: no closing fee", place, fee_rate=ZERO)
             if kind == "maintenance":
                 yield Swap(Code.FEE_IN_MM, f"{leg.symbol}: no closing fee", adjusted(plus(-margin.fees)))
