@@ -28,7 +28,8 @@ from tocsin.venues.contract import (
     Product,
 )
 from tocsin.venues.params import decode_numbers, load, versions
-from tocsin.venues.readers.bybit import find_fee, product_of
+from tocsin.venues.readers.bybit import find_fee
+from tocsin.venues.readers.bybit_portfolio import product_of
 from tocsin.venues.readers.files import read_value
 from tocsin.venues.reading import Fields, PayloadError
 from tocsin.venues.registry import find_rulebook

@@ -2,8 +2,9 @@
 Bybit's rulebooks: unified account in cross, isolated and portfolio margin, and the classic account.
 """
 
-from tocsin.venues.bybit_account import evaluate_cross, evaluate_isolated
+from tocsin.venues.bybit_account import evaluate_cross
 from tocsin.venues.bybit_classic import evaluate_classic
+from tocsin.venues.bybit_isolated import evaluate_isolated
 from tocsin.venues.bybit_pm import evaluate_portfolio
 from tocsin.venues.contract import Mode, Product
 from tocsin.venues.registry import Rulebook

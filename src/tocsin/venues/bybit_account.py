@@ -1,10 +1,8 @@
 """
-Bybit's unified account in cross and isolated margin: totals in USD, account rates, liquidation prices.
+Bybit's unified account in cross margin: totals in USD, account rates, liquidation prices.
 
-Cross: all legs share the margin balance; liquidation is where the account's maintenance margin rate, maintenance /
-margin balance, reaches 100 %. Coins' prices, and what other legs need, are held while one market moves. Isolated: each
-leg stands on its own margin; the fee to close is set aside, and maintenance in the liquidation price is taken on the
-entry value (linear) or on the value there (inverse).
+All legs share the margin balance; liquidation is where the account's maintenance margin rate, maintenance / margin
+balance, reaches 100 %. Coins' prices, and what other legs need, are held while one market moves.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -31,13 +29,12 @@ from tocsin.venues.contract import (
 )
 from tocsin.venues.liquidation import find_liquidation
 from tocsin.venues.params import Params
-from tocsin.venues.products import entry_of, notional_at, profit_between
+from tocsin.venues.products import entry_of, profit_between
 
 FORMULA = "accountMMRate = total maintenance margin / margin balance; coins at their collateral value ratios"
 FUTURES = (Product.LINEAR, Product.INVERSE)
-
-
 OTHERS_MAX = 200
+"""Beyond so many symbols a liquidation price tells how many marks it holds, not whose."""
 
 
 class Held(NamedTuple):
@@ -99,51 +96,6 @@ def evaluate_cross(portfolio: Portfolio, params: Params) -> Evaluation:
     )
 
 
-def evaluate_isolated(portfolio: Portfolio, params: Params) -> Evaluation:
-    """
-    Return the legs of an account in isolated margin, each on its own; totals in their coin, else in USD.
-
-    Raises:
-        MissingInput: An input of a leg is missing; legs settle in several coins and one has no price.
-        VenueRefusal: A leg is neither linear nor inverse.
-    """
-    for leg in portfolio.legs:
-        if leg.product not in FUTURES:
-            raise VenueRefusal(f"bybit-isolated has no rule for {leg.symbol}: it is {leg.product}")
-    legs = [msgspec.structs.replace(leg, mode=Mode.ISOLATED, mark=leg.mark or leg.entry) for leg in portfolio.legs]
-    valued = [value_leg(leg, params) for leg in legs]
-    marked = [leg.mark is not None for leg in portfolio.legs]
-    margins = [
-        margin_of(v, _solve_isolated(v), *_isolated_notes(v, has_mark))
-        for v, has_mark in zip(valued, marked, strict=True)
-    ]
-    assets = {v.asset for v in valued}
-    unit = assets.pop() if len(assets) == 1 else "USD"
-    prices: Mapping[str, Decimal] = {unit: ONE}
-    if unit == "USD":
-        known = {b.asset: b.price for b in portfolio.balances if b.price is not None}
-        prices = {a: ONE if p is None else p for a, p in {**coin_prices(legs), **known}.items()}
-    own = [(collateral_of(v) + (v.profit or ZERO)) * prices[v.asset] for v in valued]
-    equity = sum(own, ZERO) if valued else portfolio.equity
-    needs = [v.maintenance_at(v.mark) * prices[v.asset] for v in valued]
-    worst: Health | None = None
-    if valued:
-        at = max(range(len(valued)), key=lambda i: needs[i] / own[i] if own[i] > 0 else Decimal("Infinity"))
-        worst = account_health(
-            own[at], needs[at], params, name="positionMM / position margin", of=valued[at].leg.symbol
-        )
-    return Evaluation(
-        rules="bybit-isolated",
-        unit=unit,
-        equity=equity,
-        initial=sum(((m.initial or ZERO) * prices[m.unit] for m in margins), ZERO),
-        maintenance=sum(needs, ZERO),
-        legs=tuple(margins),
-        health=worst,
-        basis=params.get("rules").basis("each leg's maintenance against its own margin and profit"),
-    )
-
-
 def account_health(
     balance: Decimal | None, maintenance: Decimal, params: Params, *, name: str = "accountMMRate", of: str = ""
 ) -> Health | None:
@@ -170,13 +122,6 @@ def coin_prices(legs: Sequence[Leg]) -> dict[str, Decimal | None]:
         asset = to_settle(leg)
         out[asset] = out.get(asset) or price
     return out
-
-
-def collateral_of(v: Valued) -> Decimal:
-    """
-    Return the margin set aside for an isolated leg: as given, else its initial margin with the fee to close.
-    """
-    return v.initial if v.leg.isolated_collateral is None else v.leg.isolated_collateral
 
 
 def _rates(balance: Decimal | None, initial: Decimal, maintenance: Decimal) -> dict[str, Decimal]:
@@ -243,7 +188,7 @@ def _solve_cross(v: Valued, held: Held) -> LiquidationPrice:
         others=name_others(held.symbols, v.leg.symbol),
         tier_at=lambda price: v.table.find(v.value_at(price)).number,
     )
-    return _known(found, moving)
+    return check_known(found, moving)
 
 
 def name_others(symbols: Collection[str], own: str) -> tuple[str, ...]:
@@ -262,44 +207,10 @@ def _caution(v: Valued, wallet: Wallet) -> tuple[str, ...]:
     return (f"{coin} in the wallet keeps its price in the liquidation price; it moves with the market in truth",)
 
 
-def _solve_isolated(v: Valued) -> LiquidationPrice:
+def check_known(found: LiquidationPrice, moving: Sequence[Valued]) -> LiquidationPrice:
     """
-    Return the fixed liquidation price of an isolated leg: margin without the fee to close against maintenance.
-
-    In inverse contracts, margin added beyond the initial one counts as extra / (1 + fee) long, / (1 - fee) short.
+    Return the price found, none where it lies beyond brackets that were cut in their source.
     """
-    leg, entry = v.leg, entry_of(v.leg)
-    extra = collateral_of(v) - v.initial
-    inverse = leg.product is Product.INVERSE
-    if inverse and v.fee:
-        side = 1 if leg.size > 0 else -1
-        extra /= 1 + side * v.fee_rate
-    margin = v.initial - v.fee + extra
-    fixed = None if inverse else v.table.charge(notional_at(leg, entry)).amount
-
-    def need(price: Decimal) -> Decimal:
-        return v.table.charge(notional_at(leg, price)).amount if fixed is None else fixed
-
-    found = find_liquidation(
-        lambda price: margin + profit_between(leg, entry, price) - need(price),
-        mark=v.mark,
-        towards="both" if not leg.size else "down" if leg.size > 0 else "up",
-        edges=v.edges() if inverse else (),
-        tier_at=lambda price: v.table.find(notional_at(leg, price if inverse else entry)).number,
-    )
-    return _known(found, [v]) if inverse else found
-
-
-def _known(found: LiquidationPrice, moving: Sequence[Valued]) -> LiquidationPrice:
     if found.price is not None and not all(w.is_known_at(found.price) for w in moving):
         return msgspec.structs.replace(found, price=None, tier=None, reason=NoPrice.INPUT_MISSING)
     return found
-
-
-def _isolated_notes(v: Valued, has_mark: bool) -> tuple[str, ...]:
-    notes: list[str] = []
-    if v.leg.isolated_collateral is None:
-        notes.append("margin of the position is taken as its initial margin: none was added")
-    if not has_mark:
-        notes.append("no mark is given: amounts are at the entry price")
-    return tuple(notes)

@@ -29,6 +29,7 @@ from tocsin.venues.params import Params, ParamSet
 
 STABLE = ("USD", "USDC", "USDT", "USDE")
 OTHERS_MAX = 200
+"""Beyond so many symbols a liquidation price tells how many marks it holds, not whose."""
 FORMULA = "margin usage = maintenance margin / margin balance"
 
 
