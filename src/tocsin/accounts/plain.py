@@ -414,6 +414,8 @@ class PlainStore:
                 return Reason.CONTRACT_NOT_ALLOWED, 0, 0
             if others >= POSITIONS_MAX:
                 return Reason.POSITIONS_MAX, others + 1, POSITIONS_MAX
+        if line.terms.kind == Kind.SPOT and not self._can_deliver(account, line, bid, ask, lots):
+            return Reason.INSUFFICIENT_CASH, abs(lots), 0
         equity = compute_equity(account, self._valuation)
         before = sum_requirement(account, self._valuation, INITIAL)
         trial = account.copy()
@@ -427,6 +429,19 @@ class PlainStore:
         if account.mode == Mode.EXTERNAL or equity >= needed:
             return Reason.OK, needed, equity
         return Reason.INSUFFICIENT_MARGIN, needed, equity
+
+    def _can_deliver(self, account: AccountState, line: Line, bid: int, ask: int, lots: int) -> bool:
+        """
+        Say whether a spot order and those resting on its side can be delivered at the mark: from the balance and what
+        the account may borrow of the asset (rule AC-026).
+        """
+        if lots > 0:
+            asset, needed = line.asset, (bid + lots) * line.mark
+        else:
+            asset, needed = line.terms.base, (ask - lots) * line.terms.base_units
+        lent = self._valuation.assets[asset].borrow
+        cap = lent.account_cap if lent is not None and self._valuation.sheet.classes[account.kind].borrows else 0
+        return needed <= compute_balances(account, self._valuation).get(asset, 0) + cap
 
     def _apply_take(self, account: AccountState, contract: int, _a: int, _b: int, _c: int, _d: int) -> Result:
         """Close at mark: cash gets q x (m - F) - e; x lots, y booked value q x (m - F)."""

@@ -5,6 +5,7 @@ contracts settled (rules AC-036, RQ-020, LC-010 to LC-022).
 
 from tocsin.accounts.store import RowKind
 from tocsin.engine.desk import ShardDesk
+from tocsin.margin.valuation import compute_balances
 
 
 def accrue_interest(desk: ShardDesk) -> None:
@@ -14,8 +15,8 @@ def accrue_interest(desk: ShardDesk) -> None:
     for asset, (charge, credit) in sorted(desk.opened.interest.items()):
         charged = credited = 0
         for account in desk.store.accounts():
-            state = desk.read(account)
-            if not state.cash and not state.positions:
+            balance = compute_balances(desk.read(account), desk.valuation).get(asset, 0)
+            if balance * (charge if balance < 0 else credit) == 0:
                 continue
             _, due, earned = desk.row(RowKind.ACCRUE, account, asset, charge, credit)
             if due or earned:
@@ -29,10 +30,10 @@ def tell_others(desk: ShardDesk) -> None:
     Tell linked accounts what their owner's other accounts hold as of the previous cycle (rule RQ-020).
     """
     told = desk.opened.others
-    for account in desk.store.accounts():
-        state = desk.read(account)
-        others = told.get(account, {})
-        if state.others or others:
+    for account in sorted({**desk.linked, **dict.fromkeys(told)}):
+        state = desk.store.read(account)
+        if state is not None:
+            others = told.get(account, {})
             for key in sorted({**state.others, **others}):
                 desk.row(RowKind.OTHERS, account, key, others.get(key, 0))
 

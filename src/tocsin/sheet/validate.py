@@ -196,6 +196,8 @@ def check_successor(old: RiskSheet, new: RiskSheet, factors: dict[int, int] | No
     """
     validate_sheet(new)
     factors = factors or {}
+    kept = new.portfolio is not None or old.portfolio is None
+    require(kept, "portfolio", None, "kept: accounts are margined by it")
     assets = {a.id: a for a in new.assets}
     for asset in old.assets:
         at = f"assets[{asset.id}]"
