@@ -71,6 +71,17 @@ def test_a_file_of_legs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
     assert "BTC 61,943.3 / ETH 5,486.17" in out  # 612,000 / (10 x 0.988); 1,388,000 / (250 x 1.012)
 
 
+def test_a_file_from_standard_input(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "pair.json"
+    file.write_text(LEGS)
+    with file.open() as typed:
+        monkeypatch.setattr("sys.stdin", typed)
+        code, out, _ = run(capsys, "-", "--rules", "dydx")
+    assert code == Exit.OK and "BTC 61,943.3 / ETH 5,486.17" in out
+
+
 @pytest.mark.parametrize("phone", [(), ("--phone",)])
 def test_the_picture_is_one_svg_without_scripts(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, phone: tuple[str, ...]
@@ -113,6 +124,11 @@ def test_a_coin_that_no_venue_knows(capsys: pytest.CaptureFixture[str], tmp_path
         (("BTC", "long", "1M", "--by", "price"), Exit.USAGE, "--by must be one of maintenance, initial, distance"),
         (("BTC", "long", "1M", "--product", "option"), Exit.USAGE, "product must be perp, linear or inverse"),
         (("BTC", "long", "1M", "--at", "yesterday"), Exit.DATA, "time must be ISO 8601"),
+        (
+            ("BTC", "long", "1M", "--colateral", "x"),
+            Exit.USAGE,
+            "unknown option '--colateral'; did you mean collateral?",
+        ),
         (("BTC", "long", "1M", "--collateral", "x"), Exit.USAGE, "collateral must be"),
         ((), Exit.USAGE, "name a coin, a side and a size"),
         (("no-such.json",), Exit.DATA, "no-such.json: No such file"),

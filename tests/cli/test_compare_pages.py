@@ -49,6 +49,15 @@ def test_the_python_example_is_the_script_and_runs() -> None:
     assert [line.split()[0] for line in ran.stdout.splitlines()] == ["dydx", "hyperliquid", "binance-usdm", "at", "at"]
 
 
+def test_the_example_of_an_account_runs() -> None:
+    script = ROOT / "examples" / "venue_account.py"
+    ran = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert re.findall(r"^([\w-]+): equity 16,000", ran.stdout, re.MULTILINE) == [
+        "binance-usdm", "bybit", "hyperliquid", "derive-sm",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("name", ["strangle", "call_spread", "covered_call", "hedged_pair"])
 def test_the_files_are_answered(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert (

@@ -238,6 +238,7 @@ def test_words_in_any_order() -> None:
         (["BTX", "long", "1M"], "", "did you mean BTC"),
         (["BTC", "1M"], "", "a side, long or short"),
         (["BTC", "long"], "", "a side, long or short"),
+        (["BTC", "short", "strangle", "10BTC"], "", "options and several legs come from a file"),
         (["BTC", "long", "1M"], "-5", "price must be a number above 0"),
         (["BTC", "long", "1M"], "nan", "price must be a number above 0"),
     ],

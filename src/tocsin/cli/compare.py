@@ -2,6 +2,7 @@
 `tocsin compare`: one position under every venue's rules.
 """
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
     from tocsin.venues.registry import Rulebook
 
 LOW, HIGH = 10_000, 1_000_000_000
+_OPTIONS = ("collateral", "price", "product", "rules", "by", "at", "jurisdiction", "explain", "changes", "svg", "phone")
 
 
 def compare(
-    *words: str,
+    *words: Annotated[str, Parameter(allow_leading_hyphen=True)],
     collateral: str = "",
     price: str = "",
     product: str = "",
@@ -43,7 +45,8 @@ def compare(
     Parameters
     ----------
     words:
-        Coin, side and size (50M and 250k are USD, 10BTC are coins), or a file of legs (docs/how-to/compare-venues.md).
+        Coin, side and size (50M and 250k are USD, 10BTC are coins), or a file of legs, options too
+        (docs/how-to/compare-venues.md); - reads it from standard input.
     collateral:
         What stands behind it: a share of the notional such as 10%, or USD such as 5M. Default 10%.
     price:
@@ -164,15 +167,19 @@ def _print_caps(books: "Sequence[Rulebook]", jurisdiction: str, at: str) -> None
 
 def _read_question(words: tuple[str, ...], *, collateral: str, price: str, product: str, at: str) -> "Question":
     from tocsin.core.errors import ConfigError
-    from tocsin.venues.params import parse_time
+    from tocsin.venues.params import parse_time, suggest
     from tocsin.venues.question_text import read_file, read_words
 
+    for word in words:
+        if word.startswith("--"):
+            raise UsageError(f"unknown option {word!r}{suggest(word.removeprefix('--'), _OPTIONS)}")
     if at:
         parse_time(at)
-    if len(words) == 1 and (words[0].endswith(".json") or Path(words[0]).is_file()):
+    if len(words) == 1 and (words[0] == "-" or words[0].endswith(".json") or Path(words[0]).is_file()):
         if product:
             raise UsageError("--product is for a position in words; a file says it by leg (kind)")
-        return read_file(Path(words[0]).read_bytes(), prices=_read_prices(price), collateral=collateral, at=at)
+        raw = sys.stdin.buffer.read() if words[0] == "-" else Path(words[0]).read_bytes()
+        return read_file(raw, prices=_read_prices(price), collateral=collateral, at=at)
     try:
         return read_words(words, price=price, collateral=collateral, kind=product, at=at)
     except ConfigError as error:

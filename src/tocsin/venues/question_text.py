@@ -23,6 +23,7 @@ SIZE_MIN, SIZE_MAX = Decimal("1e-15"), Decimal("1e15")
 """Bounds of every number that a person types."""
 
 DEFAULT_SHARE = Decimal("0.1")
+_STRUCTURES = frozenset({"call", "put", "option", "strangle", "straddle", "spread", "pair", "condor", "butterfly"})
 
 
 class FileLeg(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,6 +70,10 @@ def read_words(
     if not side or not rest:
         known = f" {' '.join(words[1:])!r}" if words[1:] else " nothing"
         raise ConfigError(f"after the coin come a side, long or short, and {SIZE_FORM}; was{known}")
+    if any(word.lower() in _STRUCTURES for word in rest):
+        raise ConfigError(
+            f"options and several legs come from a file, such as `tocsin compare strangle.json`, not {rest}"
+        )
     prices = {coin: read_price(coin, price)}
     size = read_size(" ".join(rest), coin, prices[coin])
     signed = size if side == "long" else -size
