@@ -511,3 +511,30 @@ def test_orders_without_a_position_have_no_price_and_no_finding() -> None:
     margin = UM.run(account(leg, usdt="0")).legs[0]
     assert margin.initial == 10_000 and margin.maintenance == 0
     assert margin.liquidation is not None and margin.liquidation.reason is NoPrice.HEDGED
+
+
+def test_totals_hold_the_wallet_beside_isolated_legs() -> None:
+    leg = um("BTCUSDT", "1", "100000", mode=Mode.ISOLATED, isolated_collateral=D(6000))
+    found = UM.run(account(leg, usdt="10000"))
+    assert (found.equity, found.signed["crossMarginBalance USDT"]) == (10_000, 4000)
+    assert found.health is not None and found.health.state == "isolated BTCUSDT"
+    assert price_of(found) == price_of(UM.run(account(leg)))
+
+
+@given(coins=st.decimals("-0.2", "1", places=2), rate=st.sampled_from(["0.9", "0.95", "1"]), short=st.booleans())
+def test_a_multi_assets_price_is_where_the_ratio_is_1(coins: Decimal, rate: str, short: bool) -> None:
+    leg = um("ETHUSDT", "-20" if short else "20", "3000")
+    balances = (
+        Balance(asset="BTC", amount=coins, price=D(50_000)),
+        Balance(asset="USDT", amount=D(20_000), price=D("0.999")),
+    )
+    extra = {"multi_assets": D(1), "collateral_rate:BTC": D("0.95"), "collateral_rate:USDT": D(rate)}
+    portfolio = Portfolio(venue="binance", legs=(leg,), balances=balances, extra=extra)
+    price = UM.run(portfolio).legs[0].liquidation
+    assert price is not None
+    if price.price is None:
+        assert price.reason is NoPrice.FULLY_COLLATERALISED and not short
+        return
+    there = UM.run(msgspec.structs.replace(portfolio, legs=(msgspec.structs.replace(leg, mark=price.price),)))
+    assert there.equity is not None and there.maintenance is not None
+    assert abs(there.equity - there.maintenance) < D("1e-6")

@@ -41,6 +41,8 @@ THRESHOLDS = (
 class Pool:
     """
     Legs that stand on one balance: a margin asset's wallet, or all of them. `equity` None where it is not known.
+
+    `sums` and `rates` are of multi-assets mode: each asset's wallet and profit, and its collateral rate.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Pool:
     maintenance: Decimal
     prices: dict[str, Decimal]
     lacking: str = ""
+    sums: dict[str, Decimal] = field(default_factory=dict[str, Decimal])
+    rates: dict[str, Decimal] = field(default_factory=dict[str, Decimal])
     by_symbol: dict[str, list[Valued]] = field(default_factory=dict[str, list[Valued]])
 
     def __post_init__(self) -> None:
@@ -61,11 +65,16 @@ class Pool:
         """
         return self.by_symbol[v.leg.symbol]
 
-    def value(self, asset: str) -> Decimal:
+    def worth(self, asset: str, change: Decimal) -> Decimal:
         """
-        Return the price of a margin asset in the pool's unit.
+        Return what a change of an asset's sum is worth in the pool's unit: where it counts at a rate, only above 0.
         """
-        return self.prices.get(asset, Decimal(1))
+        price = self.prices.get(asset, Decimal(1))
+        if asset not in self.rates:
+            return change * price
+        before, rate = self.sums[asset] * price, self.rates[asset]
+        after = before + change * price
+        return min(after * rate, after) - min(before * rate, before)
 
 
 def evaluate_usdm(portfolio: Portfolio, params: Params) -> Evaluation:
@@ -101,8 +110,9 @@ def _evaluate(portfolio: Portfolio, params: Params, rules: str, product: Product
 
 def _single_pools(portfolio: Portfolio, cross: list[Valued], isolated: list[Valued]) -> list[Pool]:
     pools: list[Pool] = []
-    assets = sorted({v.asset for v in cross})
     wallets = {b.asset: b for b in portfolio.balances}
+    # A wallet that isolated legs were taken from is a pool of its own, also without cross legs.
+    assets = sorted({v.asset for v in cross} | {v.asset for v in isolated if v.asset in wallets})
     for asset in assets:
         legs = [v for v in cross if v.asset == asset]
         aside = [v for v in isolated if v.asset == asset]
@@ -162,14 +172,14 @@ def _multi_pool(portfolio: Portfolio, cross: list[Valued], params: Params) -> li
             )
         amounts[v.asset] += profit_between(v.leg, entry_of(v.leg), v.mark)
     equity = portfolio.other_unrealised or ZERO
+    used: dict[str, Decimal] = {}
     for asset, amount in amounts.items():
-        worth = amount * prices[asset]
         given = portfolio.extra.get(f"collateral_rate:{asset}")
-        if worth > 0:
-            worth *= rates.number("rates", asset) if given is None else given
-        equity += worth
+        used[asset] = rates.number("rates", asset) if given is None else given
+        worth = amount * prices[asset]
+        equity += min(worth * used[asset], worth)
     maintenance = sum((v.maintenance * prices[v.asset] for v in cross), ZERO) + (portfolio.other_maintenance or ZERO)
-    return [Pool("USD", cross, equity, maintenance, prices)]
+    return [Pool("USD", cross, equity, maintenance, prices, sums=amounts, rates=used)]
 
 
 def _published_pool(portfolio: Portfolio, cross: list[Valued]) -> Pool:
@@ -204,11 +214,11 @@ def _cross_margin(v: Valued, pool: Pool) -> LegMargin:
     free = pool.equity - pool.maintenance
 
     def gap(price: Decimal) -> Decimal:
-        total = free
+        profit, extra = ZERO, ZERO
         for w in moving:
-            change = profit_between(w.leg, w.mark, price) - w.maintenance_at(price) + w.maintenance
-            total += change * pool.value(w.asset)
-        return total
+            profit += profit_between(w.leg, w.mark, price)
+            extra += w.maintenance_at(price) - w.maintenance
+        return free + pool.worth(v.asset, profit) - extra * pool.prices.get(v.asset, Decimal(1))
 
     others = name_others(pool.by_symbol, v.leg.symbol)
     return margin_of(v, solve_leg(v, gap, moving, "account" if len(moving) == 1 else "hedged pair", others))
@@ -233,7 +243,8 @@ def _total(
         signed[f"crossMaintMargin {pool.name}"] = pool.maintenance
         if pool.equity is not None:
             signed[f"crossMarginBalance {pool.name}"] = pool.equity
-            ratios.append((pool.maintenance / pool.equity if pool.equity > 0 else None, f"cross {pool.name}"))
+            if pool.legs:
+                ratios.append((pool.maintenance / pool.equity if pool.equity > 0 else None, f"cross {pool.name}"))
     for v in isolated:
         value = (v.leg.isolated_collateral or ZERO) + (v.profit or ZERO)
         maintenance += v.maintenance * prices[v.asset]
