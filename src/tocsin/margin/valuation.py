@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from tocsin.core.integers import PPM, ceil_div
 from tocsin.core.limits import CONTRACTS_MAX, PRICE_SCALE
 from tocsin.margin.state import AccountState, Mode
-from tocsin.sheet.marks import Grade, Marks
+from tocsin.sheet.marks import Grade, Mark, Marks
 from tocsin.sheet.terms import AssetTerms, Combine, Components, ContractTerms, RiskSheet, Tier, UnderlyingTerms
 
 EQUITY_SCALE = PPM * PRICE_SCALE
@@ -194,32 +194,33 @@ class Valuation:
         self.lines: dict[int, Line] = {}
         for terms in sheet.contracts:
             entry = marks.contracts.get(terms.id)
-            if entry is None:
-                continue
-            lowers, rates, deductions = lay_out_brackets(terms.tiers)
-            liquidity = lay_out_brackets(terms.liquidity) if terms.liquidity else ((), (), ())
-            beyond = self.beyond.get(terms.underlying, 0)
-            slow = entry.mark - entry.slow if entry.slow else 0
-            self.lines[terms.id] = Line(
-                terms,
-                terms.asset,
-                entry.mark,
-                entry.funding,
-                entry.mark - entry.funding,
-                abs(entry.mark),
-                self.price_owed(terms.asset),
-                entry.grade == Grade.FRESH,
-                lowers,
-                rates,
-                deductions,
-                terms.combine == Combine.SUM,
-                PPM + self.assets[terms.asset].premium_ppm,
-                liquidity,
-                terms.gamma * beyond,
-                slow,
-                not beyond,
-                not (terms.liquidity or terms.gamma * beyond or slow),
-            )
+            if entry is not None:
+                self.lines[terms.id] = self._lay_out(terms, entry)
+
+    def _lay_out(self, terms: ContractTerms, entry: Mark) -> Line:
+        lowers, rates, deductions = lay_out_brackets(terms.tiers)
+        beyond = self.beyond.get(terms.underlying, 0)
+        slow = entry.mark - entry.slow if entry.slow else 0
+        return Line(
+            terms,
+            terms.asset,
+            entry.mark,
+            entry.funding,
+            entry.mark - entry.funding,
+            abs(entry.mark),
+            self.price_owed(terms.asset),
+            entry.grade == Grade.FRESH,
+            lowers,
+            rates,
+            deductions,
+            terms.combine == Combine.SUM,
+            PPM + self.assets[terms.asset].premium_ppm,
+            lay_out_brackets(terms.liquidity) if terms.liquidity else ((), (), ()),
+            terms.gamma * beyond,
+            slow,
+            not beyond,
+            not (terms.liquidity or terms.gamma * beyond or slow),
+        )
 
     def factors(self, mode: Mode) -> Factors:
         """
@@ -242,23 +243,29 @@ class Valuation:
 
     def with_marks(self, marks: dict[int, int], prices: dict[int, int]) -> "Valuation":
         """
-        Return a valuation with other marks per lot and asset prices and all else the same; nothing is checked.
+        Return a valuation with other marks per lot and asset prices and all else the same; nothing is checked. A slow
+        mark keeps its distance: a what-if moves the market, not how far it ran ahead.
         """
+        other = object.__new__(Valuation)
+        for name in self.__slots__:
+            setattr(other, name, getattr(self, name))
         entries = dict(self.marks.contracts)
         for contract, mark in marks.items():
             old = entries[contract]
-            # The slow mark keeps its distance: a what-if moves the market, not how far it ran ahead.
             entries[contract] = replace(old, mark=mark, slow=old.slow and mark - (old.mark - old.slow))
-        if not self.sheet.underlyings and not prices:
-            other = object.__new__(Valuation)
-            for name in self.__slots__:
-                setattr(other, name, getattr(self, name))
-            other.lines = dict(self.lines)
-            for contract, mark in marks.items():
-                line = self.lines[contract]
-                other.lines[contract] = line._replace(mark=mark, net=mark - line.funding, notional=abs(mark))
-            return other
-        return Valuation(self.sheet, Marks(entries, {**self.marks.prices, **prices}))
+        other.marks = Marks(entries, {**self.marks.prices, **prices}, self.marks.expiring)
+        other.prices = {**self.prices, **prices}
+        other.beyond, other.lines = dict(self.beyond), dict(self.lines)
+        changed = set(marks)
+        for underlying in self.underlyings.values():
+            if underlying.contract in marks:
+                other.beyond[underlying.id] = ppm_beyond_band(underlying, marks[underlying.contract])
+                if other.beyond[underlying.id] != self.beyond[underlying.id]:
+                    changed |= {c for c, line in self.lines.items() if line.terms.underlying == underlying.id}
+        changed |= {c for c, line in self.lines.items() if line.asset in prices} if prices else set()
+        for contract in changed:
+            other.lines[contract] = other._lay_out(self.lines[contract].terms, entries[contract])
+        return other
 
 
 def compute_balances(account: AccountState, valuation: Valuation) -> dict[int, int]:

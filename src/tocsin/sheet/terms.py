@@ -319,8 +319,9 @@ class WaterfallPolicy(msgspec.Struct, frozen=True, array_like=True):
     Loss policy: draw caps of the funds per cycle (ppm of balance), how lots and money are shared, remainder,
     and after how many cycles the default account's lots go to ADL.
 
-    `score` ranks queues, `weight` is what shares of lots go by, `hedges` what is done with lots that hedge their holder;
-    with `spreads` the legs of a hedge are closed together where the default account holds the other side of all.
+    `score` ranks queues, `weight` is what shares of lots go by, `hedges` what is done with lots that hedge their
+    holder; with `spreads` the legs of a hedge are closed together where the default account holds the other side of
+    all.
     """
 
     market_draw_cap_ppm: int = 250_000
