@@ -4,6 +4,7 @@
 
 import json
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from tests.helpers.payloads import binance
 from tocsin.cli import main
 from tocsin.desk.check import check_found
+from tocsin.desk.codes import Code
 from tocsin.desk.rows import Report, Status
 from tocsin.desk.source_errors import SourceErrors
 from tocsin.venues.readers.files import read_bytes
@@ -86,6 +88,32 @@ def test_all_shows_what_agrees(tmp_path: Path, capsys: pytest.CaptureFixture[str
     )
     _, out, _ = run(capsys, str(path), "--all")
     assert "BTCUSDT, initial margin" in out
+
+
+def test_the_guide_shows_what_is_printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(VECTORS.parents[1])
+    page = (VECTORS.parents[1] / "docs" / "how-to" / "check-a-venue.md").read_text(encoding="utf-8")
+    (block,) = [part.split("```")[0] for part in page.split("```console\n")[1:]]
+    command, _, shown = block.partition("\n")
+    code, out, _ = run(capsys, *command.removeprefix("$ tocsin desk check ").split())
+    assert code == 1
+    assert [line.rstrip() for line in out.splitlines()] == shown.splitlines()
+
+
+def test_the_guide_lists_every_cause() -> None:
+    page = (VECTORS.parents[1] / "docs" / "how-to" / "check-a-venue.md").read_text(encoding="utf-8")
+    rows = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert rows == [str(code) for code in Code]
+
+
+def test_two_causes_of_one_account(capsys: pytest.CaptureFixture[str]) -> None:
+    path = VECTORS.parents[1] / "examples" / "payloads" / "bybit-account.json"
+    code, out, _ = run(capsys, str(path), "--json")
+    (equity,) = [row for row in json.loads(out)["rows"] if row["quantity"] == "equity"]
+    assert code == 1
+    parts = [(part["code"], Decimal(part["amount"])) for part in equity["parts"]]
+    assert parts == [("COLLATERAL_HAIRCUT", Decimal(500)), ("STALE_SNAPSHOT", Decimal("774.25"))]
+    assert Decimal(equity["difference"]) == Decimal("1274.25")
 
 
 def test_standard_input(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

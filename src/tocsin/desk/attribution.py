@@ -20,9 +20,10 @@ from tocsin.venues.reading import ACCOUNT, Figure
 
 TIGHT = Decimal("1e-6")
 LOOSE = Decimal("5e-4")
+FLOAT_NOISE = Decimal("1e-9")
 LEFT_MAX = Decimal("0.1")
-SLIGHT = Decimal("1e-4")
-SMALL, SMALL_LEFT_MAX = Decimal("1e-3"), Decimal("0.03")
+SMALL, SMALL_LEFT_MAX = Decimal("1e-3"), Decimal("0.01")
+_ORDER = {code: place for place, code in enumerate(Code)}
 _PRINTED = ("mark", "entry", "index", "isolated_collateral")
 PAIR_FIRSTS_MAX = 40
 WORTH = Decimal("0.98")
@@ -40,6 +41,8 @@ def attribute(question: Question) -> tuple[Part, ...]:
     digit = quantum(question.reported)
     if abs(difference) <= digit and abs(difference) <= abs(question.reported) * LOOSE:
         return (Part(Code.ROUNDING, difference, f"the last printed digit is worth {digit}"),)
+    if abs(difference) <= abs(question.reported) * FLOAT_NOISE:
+        return (Part(Code.ROUNDING, difference, "less than a billionth: floating point on the way"),)
     tried = _try_all(question)
     found = _explain(question, tried)
     if found is not None:
@@ -51,7 +54,7 @@ def attribute(question: Question) -> tuple[Part, ...]:
         return (Part(Code.ROUNDING, difference, f"the last printed digit is worth {digit}"),)
     if abs(difference) <= abs(question.reported) * TIGHT:
         return (Part(Code.ROUNDING, difference, "less than a millionth of the figure"),)
-    if abs(difference) <= abs(question.reported) * SLIGHT and abs(difference) <= _input_digits(question) + digit:
+    if question.is_slight and abs(difference) <= _input_digits(question) + digit:
         return (Part(Code.ROUNDING, difference, "the printed digits of the inputs"),)
     if question.figure.leg == ACCOUNT and question.is_mixed(ACCOUNT):
         why = f"time stamps of the payload lie {question.account.spread_s} s apart: its parts are of different moments"
@@ -154,10 +157,22 @@ def _explain_by_two(question: Question, tried: Sequence[tuple[Swap, Decimal]]) -
                 continue
             both = question.try_value(f"{_name(swap)} & {_name(second)}", second.apply(world))
             if both is not None and _is_tight(question, both):
-                first = Part(swap.code, EXACT.subtract(value, question.own), swap.why)
-                then = Part(second.code, EXACT.subtract(both, value), second.why)
-                return _with_rest(question, [first, then])
+                return _two_parts(question, sorted((swap, second), key=lambda s: _ORDER[s.code]), both)
     return None
+
+
+def _two_parts(question: Question, swaps: Sequence[Swap], both: Decimal) -> tuple[Part, ...]:
+    """
+    Return the parts of two swaps in the order of causes; the first is what it gives alone, the second the rest.
+    """
+    first, second = swaps
+    alone = question.try_value(_name(first), first.apply(question.world))
+    between = question.own if alone is None else alone
+    parts = [
+        Part(first.code, EXACT.subtract(between, question.own), first.why),
+        Part(second.code, EXACT.subtract(both, between), second.why),
+    ]
+    return _with_rest(question, parts)
 
 
 def _parts(question: Question, found: tuple[Swap, Decimal]) -> tuple[Part, ...]:

@@ -133,7 +133,8 @@ def _connector(row: Row) -> Part | None:
     gap = EXACT.subtract(row.derived, row.reported)
     if abs(gap) <= abs(row.reported) * CONNECTOR_TOLERANCE:
         return None
-    return Part(Code.CONNECTOR_DERIVED, gap, f"{row.derived_field} is {row.derived}, {row.field} is {row.reported}")
+    why = f"the connector says {row.derived_field} {row.derived}, the venue {row.field} {row.reported}"
+    return Part(Code.CONNECTOR_DERIVED, gap, why)
 
 
 def _tolerance(figure: Figure, portfolio: Portfolio) -> Decimal:

@@ -15,6 +15,7 @@ from tocsin.venues.reading import ACCOUNT, Figure
 ZERO, ONE = Decimal(0), Decimal(1)
 IMPLIED = "implied by "
 FAR_APART_S = 60
+SLIGHT = Decimal("1e-4")
 PLACES_MAX = 12
 """How many legs of an account are searched for the cause of one figure."""
 
@@ -49,6 +50,13 @@ class Question:
         Return reported less own, exactly.
         """
         return EXACT.subtract(self.reported, self.own)
+
+    @property
+    def is_slight(self) -> bool:
+        """
+        Tell whether the difference is below a hundredth of a percent: too little to tell one cause from another.
+        """
+        return abs(self.difference) <= abs(self.reported) * SLIGHT
 
     @cached_property
     def places(self) -> tuple[int, ...]:

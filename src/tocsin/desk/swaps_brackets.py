@@ -89,11 +89,11 @@ def swap_implied_rates(question: Question) -> Iterator[Swap]:
         if kind == "maintenance":
             charged = NUMBERS.subtract(NUMBERS.add(margin.maintenance, question.difference), margin.fees)
             rate = NUMBERS.divide(charged, margin.notional)
-        elif kind == "liquidation":
+        elif kind == "liquidation" and place == question.figure.leg and not question.is_slight:
             rate = _solve_rate(question, place)
         if rate is None or not 0 < rate < 1:
             continue
-        near = to_step(rate, ROUND_RATE)
+        near = to_step(rate, ROUND_RATE if kind == "maintenance" else 10 * ROUND_RATE)
         if near > 0 and abs(rate - near) <= near / 10**4:
             why = f"{margin.symbol}: a rate of {percent(near)}, which is no shipped bracket's at this size"
             yield leg_swap(Code.TIER_VERSION, why, place, maintenance_rate=near, deduction=None)
