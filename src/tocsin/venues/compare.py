@@ -23,6 +23,7 @@ from tocsin.venues.contract import (
 )
 from tocsin.venues.liquidation import amounts_only
 from tocsin.venues.listing import NoContract
+from tocsin.venues.params import NOT_IN_FORCE
 from tocsin.venues.question import Question, build_portfolio, value_unit
 from tocsin.venues.registry import Rulebook
 
@@ -96,6 +97,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         Return whether the collateral, in USD, would not let the position be opened.
         """
         return self.initial is not None and collateral < self.initial
+
+    @property
+    def is_in_force(self) -> bool:
+        """
+        Return whether all parameters behind the row are those of the time asked for.
+        """
+        return all(NOT_IN_FORCE not in basis.notes for basis in self.bases)
 
     @property
     def dates(self) -> str:

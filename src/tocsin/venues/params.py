@@ -24,6 +24,9 @@ from tocsin.venues import VenueRefusal
 from tocsin.venues.contract import Basis, MissingInput
 
 T = TypeVar("T")
+NOT_IN_FORCE = "no version covers the time of the account; the nearest is used"
+"""Note of a basis whose parameters are not those of the account's time."""
+
 _HEAD = ("venue", "what", "valid_from", "valid_to", "source", "authenticity", "unit")
 _DECODER = msgspec.json.Decoder(type=Any, float_hook=Decimal)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -87,7 +90,7 @@ class ParamSet(msgspec.Struct, frozen=True, kw_only=True):
         """
         Return the record of what a number rests on; says so where no version covers the time.
         """
-        late = () if self.is_in_force else ("no version covers the time of the account; the nearest is used",)
+        late = () if self.is_in_force else (NOT_IN_FORCE,)
         return Basis(
             formula=formula,
             params=f"{self.venue}/{self.name}",

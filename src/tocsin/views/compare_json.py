@@ -66,6 +66,7 @@ def _row_value(row: Row) -> dict[str, object]:
         "distance": _text(row.nearest),
         "no_price_because": reason_of(row) or None,
         "parameters_of": row.dates,
+        "parameters_in_force": row.is_in_force,
         "basis": [
             {
                 "formula": b.formula,

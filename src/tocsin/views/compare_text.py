@@ -58,10 +58,12 @@ def rank_table(comparison: Comparison, volatility: Mapping[str, Decimal]) -> Tab
     margins = ("initial", "USD", "maintenance", "USD")
     columns = ("rulebook", *margins, "liquidated at", "distance", "daily vols", "rules of")
     title = f"by {comparison.by}, least first" if comparison.by is not By.DISTANCE else "by distance, farthest first"
-    note = ""
+    notes: list[str] = []
     if any(row.is_short_of_initial(question.collateral) for row in comparison.rows):
-        note = "* The collateral is below this initial margin: the position could be kept, but not opened."
-    return Table(title, columns, rows, note)
+        notes.append("* The collateral is below this initial margin: the position could be kept, but not opened.")
+    if not all(row.is_in_force for row in comparison.rows):
+        notes.append("† No version of these parameters covers the time asked for: the nearest is used.")
+    return Table(title, columns, rows, "\n".join(notes))
 
 
 def size_lines(sizes: SizeMap, asked: Decimal) -> list[str]:
@@ -192,7 +194,8 @@ def _rank_row(place: int, row: Row, volatility: Mapping[str, Decimal], collatera
         cells += none if amount is None else (format_share(amount, row.notional), format_money(amount))
     if row.is_short_of_initial(collateral):
         cells[1] = f"* {cells[1]}"
-    return (*cells, prices, distances, days, _months(row))
+    months = _months(row) if row.is_in_force else f"† {_months(row)}"
+    return (*cells, prices, distances, days, months)
 
 
 def _months(row: Row) -> str:
