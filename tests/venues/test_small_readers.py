@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin.core.errors import TocsinError
-from tocsin.venues.contract import Evaluation, Mode
+from tocsin.venues import VenueRefusal
+from tocsin.venues.contract import Evaluation, Mode, Product
 from tocsin.venues.params import decode_numbers
 from tocsin.venues.readers.files import read_payloads
 from tocsin.venues.readers.records import read_records
@@ -152,6 +153,19 @@ def test_contract_size_from_the_payloads_own_value() -> None:
     assert read("", {"data": [HTX]}).portfolio.legs[0].contract_size == D("0.001")
     with pytest.raises(PayloadError, match="contractSize is missing"):
         read("", {"data": [{**HTX, "contract_code": "NEW-USDT"}]})
+
+
+def test_coin_margined_positions_are_told_from_the_payload() -> None:
+    coin = {**PHEMEX, "symbol": "BTCUSD", "currency": "BTC", "size": "100", "value": "0.01", "avgEntryPrice": "10000"}
+    leg = read("", {"data": {"positions": [{**coin, "positionMargin": "0.001", "markPrice": "10100"}]}}).portfolio.legs[
+        0
+    ]
+    assert (leg.product, leg.settle, leg.contract_size) == (Product.INVERSE, "BTC", D(1))
+    with pytest.raises(PayloadError, match="contractSize is missing"):
+        read("", {"data": [{**HTX, "contract_code": "BTC-USD"}]})
+    reading = read("", {"data": [{**KUCOIN, "symbol": "XBTUSDM", "isInverse": True}]})
+    with pytest.raises(VenueRefusal, match="is inverse; kucoin-isolated covers linear contracts alone"):
+        find_rulebook(reading.rules).run(reading.portfolio)
 
 
 def test_a_negative_price_is_none_and_a_closed_position_is_left_out() -> None:

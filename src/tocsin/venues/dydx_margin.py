@@ -24,7 +24,7 @@ from tocsin.venues.contract import (
     Product,
     Threshold,
 )
-from tocsin.venues.needs import ONE, ZERO, Charge, Need, Totals
+from tocsin.venues.needs import ONE, ZERO, Charge, Need, Totals, check_products
 from tocsin.venues.params import Params, ParamSet
 from tocsin.venues.products import notional_at
 from tocsin.venues.registry import Rulebook
@@ -121,6 +121,7 @@ def evaluate(portfolio: Portfolio, params: Params) -> Evaluation:
     Raises:
         MissingInput: A price, or a market's fractions, are missing.
     """
+    check_products(portfolio, (Product.LINEAR,), "dydx")
     shipped = params.get("tiers")
     legs = tuple(msgspec.structs.replace(leg, mark=leg.index or leg.mark) for leg in portfolio.legs)
     portfolio = msgspec.structs.replace(portfolio, legs=legs)

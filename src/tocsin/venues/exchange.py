@@ -27,7 +27,7 @@ from tocsin.venues.contract import (
     Product,
     Threshold,
 )
-from tocsin.venues.needs import ZERO, Charge, Need, Totals
+from tocsin.venues.needs import ZERO, Charge, Need, Totals, check_products
 from tocsin.venues.params import Params, ParamSet
 from tocsin.venues.products import notional_at, price_of_notional
 from tocsin.venues.registry import Rulebook
@@ -285,12 +285,17 @@ def make_rulebook(
     """
     Return a rulebook whose rule is one rate of notional, its terms in `data/<venue>/<terms>.json`.
     """
+
+    def evaluate(portfolio: Portfolio, params: Params) -> Evaluation:
+        check_products(portfolio, products, name)
+        return evaluate_rates(portfolio, params, name, terms)
+
     return Rulebook(
         name=name,
         title=title,
         venue=venue or name,
         modes=modes,
         products=products,
-        evaluate=lambda portfolio, params: evaluate_rates(portfolio, params, name, terms),
+        evaluate=evaluate,
         page=page,
     )

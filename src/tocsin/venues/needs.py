@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from tocsin.venues import VenueRefusal
-from tocsin.venues.contract import Leg, MissingInput
+from tocsin.venues.contract import Leg, MissingInput, Portfolio, Product
 
 ZERO, ONE = Decimal(0), Decimal(1)
 
@@ -59,3 +59,13 @@ def need_mark(leg: Leg) -> Decimal:
     if leg.mark <= 0:
         raise VenueRefusal(f"mark of {leg.symbol} must be above 0, was {leg.mark}")
     return leg.mark
+
+
+def check_products(portfolio: Portfolio, products: tuple[Product, ...], name: str) -> None:
+    """
+    Refuse legs of products that a rulebook does not cover, naming the first.
+    """
+    for leg in portfolio.legs:
+        if leg.product not in products:
+            covered = " and ".join(products)
+            raise VenueRefusal(f"{leg.symbol} is {leg.product}; {name} covers {covered} contracts alone")

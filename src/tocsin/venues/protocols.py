@@ -22,7 +22,7 @@ from tocsin.venues.contract import (
     Product,
     Threshold,
 )
-from tocsin.venues.needs import ONE, ZERO, Charge, Need, Totals
+from tocsin.venues.needs import ONE, ZERO, Charge, Need, Totals, check_products
 from tocsin.venues.params import Params
 from tocsin.venues.products import notional_at
 from tocsin.venues.registry import Rulebook
@@ -221,6 +221,7 @@ def judge(totals: Totals) -> Health | None:
 
 def _rulebook(name: str, title: str, make: Callable[[Terms], At], formula: str, terms: str = "terms") -> Rulebook:
     def evaluate(portfolio: Portfolio, params: Params) -> Evaluation:
+        check_products(portfolio, (Product.LINEAR,), name)
         basis = params.get(terms).basis(formula)
         return evaluate_legs(
             portfolio,

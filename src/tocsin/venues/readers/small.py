@@ -59,13 +59,15 @@ def add_position(item: Fields, draft: Draft, name: str) -> int | None:
     mode = _mode(item, shape, name)
     leverage = item.optional_positive(*shape.leverage.split()) if shape.leverage else None
     collateral = item.optional(shape.collateral) if shape.collateral and mode is Mode.ISOLATED else None
+    product = _product(item, venue, symbol)
+    coin = underlying_of(symbol)
     leg = Leg(
         symbol=symbol,
-        underlying=underlying_of(symbol),
-        product=Product.LINEAR,
+        underlying=coin,
+        product=product,
         size=size,
-        contract_size=_contract_size(item, shape, venue, symbol, size),
-        settle=shape.settle,
+        contract_size=_contract_size(item, shape, venue, symbol, size, product),
+        settle=coin if product is Product.INVERSE else shape.settle,
         entry=entry,
         mark=mark,
         leverage=leverage,
@@ -117,18 +119,32 @@ def _mode(item: Fields, shape: Shape, name: str) -> Mode:
     return mode
 
 
-def _contract_size(item: Fields, shape: Shape, venue: str, symbol: str, size: Decimal) -> Decimal:
+def _product(item: Fields, venue: str, symbol: str) -> Product:
     """
-    Return base units of one contract: 1, or the payload's value over price and number, or the shipped list's.
+    Return what a position is margined in: the coin where the venue's symbol or margin coin says so, else quote money.
+    """
+    if venue == "kucoin":
+        return Product.INVERSE if item.flag("isInverse") else Product.LINEAR
+    money = {"phemex": "currency", "bitget": "marginCoin"}.get(venue)
+    if money is not None:
+        word = item.optional_text(money)
+        return Product.LINEAR if word in ("", "USD", "USDT", "USDC") else Product.INVERSE
+    is_coin = venue in ("htx", "gate", "bingx", "mexc") and symbol.endswith(("-USD", "_USD"))
+    return Product.INVERSE if is_coin else Product.LINEAR
+
+
+def _contract_size(item: Fields, shape: Shape, venue: str, symbol: str, size: Decimal, product: Product) -> Decimal:
+    """
+    Return base (inverse: quote) units of one contract: 1, or from the payload's value, or the shipped list's.
     """
     if item.has("contractSize"):
         return item.positive("contractSize")
-    if not shape.value:
+    if not shape.value and product is Product.LINEAR:
         return ONE
-    if shape.value != "?" and item.has(shape.value, shape.value_price):
-        worth = abs(item.number(shape.value))
-        ratio = NUMBERS.divide(NUMBERS.divide(worth, item.positive(shape.value_price)), abs(size))
-        return _round_size(ratio)
+    if shape.value not in ("", "?") and item.has(shape.value, shape.value_price):
+        worth, price = abs(item.number(shape.value)), item.positive(shape.value_price)
+        whole = NUMBERS.multiply(worth, price) if product is Product.INVERSE else NUMBERS.divide(worth, price)
+        return _round_size(NUMBERS.divide(whole, abs(size)))
     known = contract_sizes(venue)
     if symbol in known:
         return known[symbol]
