@@ -46,7 +46,8 @@ def test_a_date_chooses_the_parameters(capsys: pytest.CaptureFixture[str]) -> No
     words = ("BTC", "long", "50M", "--price", "100000", "--rules", "binance-usdm", "--json")
     now, then = (json.loads(run(capsys, *words, *at)[1]) for at in ((), ("--at", "2023-01-01")))
     assert now["rows"][0]["parameters_in_force"] and then["rows"][0]["parameters_in_force"]
-    assert "† 2025-10" in run(capsys, "BTC", "long", "1M", "--rules", "dydx", "--at", "2021-01-01")[1]
+    for rules, month in (("dydx", "2025-10"), ("bybit", "2021-01/2025-12")):
+        assert f"† {month}" in run(capsys, "BTC", "long", "1M", "--rules", rules, "--at", "2023-01-01")[1]
     assert now["rows"][0]["parameters_of"] != then["rows"][0]["parameters_of"] == "2022-11-25"
 
 

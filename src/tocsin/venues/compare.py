@@ -23,7 +23,7 @@ from tocsin.venues.contract import (
 )
 from tocsin.venues.liquidation import amounts_only
 from tocsin.venues.listing import NoContract
-from tocsin.venues.params import NOT_IN_FORCE
+from tocsin.venues.params import NOT_IN_FORCE, parse_time
 from tocsin.venues.question import Question, build_portfolio, value_unit
 from tocsin.venues.registry import Rulebook
 
@@ -43,7 +43,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     One rulebook's answer, amounts in USD. `initial` is the least that the venue asks: at its highest leverage for it.
 
     `below` and `above` are the nearest liquidation prices under and over the price of now. `settle` is the
-    asset of the collateral. `bases` says what the numbers rest on, the account's first.
+    asset of the collateral. `bases` says what the numbers rest on, the account's first; `is_in_force`
+    whether all of that holds at the time asked for.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     above: Price
     tier: int | None
     bases: tuple[Basis, ...]
+    is_in_force: bool = True
 
     @property
     def is_on_several_coins(self) -> bool:
@@ -97,13 +99,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         Return whether the collateral, in USD, would not let the position be opened.
         """
         return self.initial is not None and collateral < self.initial
-
-    @property
-    def is_in_force(self) -> bool:
-        """
-        Return whether all parameters behind the row are those of the time asked for.
-        """
-        return all(NOT_IN_FORCE not in basis.notes for basis in self.bases)
 
     @property
     def dates(self) -> str:
@@ -182,6 +177,7 @@ def answer(question: Question, book: Rulebook) -> Row:
             above=above,
             tier=leg.tier if leg is not None and len(evaluation.legs) == 1 else None,
             bases=_bases(evaluation),
+            is_in_force=all(_covers(basis, question.at) for basis in _bases(evaluation)),
         )
 
 
@@ -245,6 +241,12 @@ def _bases(evaluation: Evaluation) -> tuple[Basis, ...]:
     legs: list[LegMargin] = list(evaluation.legs)
     found = [evaluation.basis, *(leg.basis for leg in legs if leg.basis is not None)]
     return tuple(dict.fromkeys(found))
+
+
+def _covers(basis: Basis, at: str) -> bool:
+    if at and basis.params_date and parse_time(basis.params_date) > parse_time(at):
+        return False
+    return NOT_IN_FORCE not in basis.notes
 
 
 def _ranked(rows: Sequence[Row], by: By) -> list[Row]:

@@ -62,7 +62,7 @@ def rank_table(comparison: Comparison, volatility: Mapping[str, Decimal]) -> Tab
     if any(row.is_short_of_initial(question.collateral) for row in comparison.rows):
         notes.append("* The collateral is below this initial margin: the position could be kept, but not opened.")
     if not all(row.is_in_force for row in comparison.rows):
-        notes.append("† No version of these parameters covers the time asked for: the nearest is used.")
+        notes.append("† Not all of these parameters are of the time asked for: the nearest are used.")
     return Table(title, columns, rows, "\n".join(notes))
 
 
