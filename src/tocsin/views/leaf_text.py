@@ -16,6 +16,9 @@ def describe_leaf(proof: InclusionProof) -> Iterator[str]:
     """
     account = decode_leaf(proof.leaf)
     yield f"account {account.id} under root {account.root}, {account.mode.name.lower()} margin, bucket {proof.bucket}"
+    stands = ", stands for losses of other accounts of its root" if account.recourse else ""
+    linked = f"owner {account.owner}" if account.owner else "no owner"
+    yield f"class {_words(account.kind.name)}, {linked}{stands}"
     yield f"after cycle {proof.cycle}, {format_moment(proof.time_ns)}: level {account.level.name.lower()}"
     for asset in sorted({**account.cash, **account.in_transit}):
         moving = account.in_transit.get(asset, 0)
@@ -36,6 +39,9 @@ def leaf_value(proof: InclusionProof) -> dict[str, Any]:
     return {
         "account": account.id,
         "root": account.root,
+        "class": _words(account.kind.name),
+        "owner": account.owner,
+        "recourse": account.recourse,
         "mode": account.mode.name.lower(),
         "level": account.level.name.lower(),
         "bucket": proof.bucket,
@@ -47,3 +53,7 @@ def leaf_value(proof: InclusionProof) -> dict[str, Any]:
         "holds": {str(c): {"bid": b, "ask": a} for c, (b, a) in sorted(account.holds.items())},
         "case_is_open": any(proof.case_hash),
     }
+
+
+def _words(name: str) -> str:
+    return name.lower().replace("_", " ")

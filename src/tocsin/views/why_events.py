@@ -11,6 +11,7 @@ from tocsin.margin.deadline import Deadline
 from tocsin.margin.state import Mode
 from tocsin.sheet.terms import RiskSheet
 from tocsin.views.numbers import MINUS
+from tocsin.views.why_accounts import ASKED, SENTENCES
 from tocsin.views.why_numbers import Units, format_moment
 
 Fields = dict[str, Any]
@@ -82,8 +83,13 @@ _ASKED: dict[str, Callable[[EventText, Fields], str]] = {
 }
 
 
+def _asked(t: EventText, f: Fields) -> str:
+    sentence = ASKED.get(f["command"])
+    return sentence(t.u, f) if sentence is not None else _ASKED[f["command"]](t, f)
+
+
 def _needed(t: EventText, f: Fields) -> str:
-    if f["why"] == "INSUFFICIENT_MARGIN" and f["command"] == "withdrawal":
+    if f["why"] == "INSUFFICIENT_MARGIN" and f["command"] in ("withdrawal", "transfer_sent", "borrowed"):
         return f"; {t.u.money(f['key'], f['y'])} may leave"
     if f["why"] in ("INSUFFICIENT_MARGIN", "REDUCE_ONLY"):
         return f"; initial requirement with it {t.u.value(f['x'])}, equity {t.u.value(f['y'])}"
@@ -93,8 +99,7 @@ def _needed(t: EventText, f: Fields) -> str:
 def _refused(t: EventText, f: Fields) -> list[str]:
     if "command" not in f:
         return [f"end of intent {f['intent']} reported, but no such intent is open: nothing changed"]
-    asked = _ASKED[f["command"]](t, f)
-    return [f"REFUSED ({f['reason']}, {_words(f['why'])}): {asked}{_needed(t, f)}"]
+    return [f"REFUSED ({f['reason']}, {_words(f['why'])}): {_asked(t, f)}{_needed(t, f)}"]
 
 
 def _unbooked(t: EventText, f: Fields) -> list[str]:
@@ -214,6 +219,10 @@ def _adl(t: EventText, f: Fields) -> list[str]:
     ]
 
 
+def _with_units(sentence: Callable[[Units, Fields], str]) -> Writer:
+    return lambda t, f: [sentence(t.u, f)]
+
+
 WRITERS: dict[str, Writer] = {
     "account_opened": _opened,
     "deposited": _deposited,
@@ -245,6 +254,7 @@ WRITERS: dict[str, Writer] = {
     "released": lambda t, f: [f"{t.u.money(f['asset'], f['amount'])} left the vault: paid out"],
     "haircut": lambda t, f: [f"LOSS SHARED: {t.u.money(f['asset'], f['amount'])} of the account's gains taken"],
     "adl": _adl,
+    **{kind: _with_units(sentence) for kind, sentence in SENTENCES.items()},
 }
 """A writer for every kind of event that a shard tells of an account."""
 

@@ -25,6 +25,7 @@ _PLAIN = frozenset(
         "left",
         "issued_cycle",
         "reaches",
+        "factor",
     }
 )
 """Fields of events that are small numbers."""

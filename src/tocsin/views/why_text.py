@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from tocsin.engine.sums import CHARGE, SUM, BalanceSum, LegSum, Need
 from tocsin.engine.why import Picture, Step
+from tocsin.margin.requirement import SCALE
 from tocsin.margin.scenario import ScenarioSum
 from tocsin.margin.state import Level
 from tocsin.views.numbers import MINUS
@@ -153,11 +154,17 @@ class StepText:
     def _components(self, leg: LegSum, need: Need) -> Iterator[str]:
         u, asset = self._units, self._units.asset_of(leg.contract)
         size, notional = abs(need.lots), u.amount(asset, need.notional)
+        count, tail = f"{size:,}", ""
         per_lot = need.charge // size if size else 0
         deduction = f" {MINUS} {u.amount(asset, need.deduction, finer=6)}" if need.deduction else ""
+        if need.others:
+            alone = u.amount(asset, need.rate_ppm * need.notional - need.deduction - need.tiered, finer=6)
+            count = f"({size:,} + {need.others:,})"
+            deduction += f" {MINUS} {alone}"
+            tail = f"; the {need.others:,} lots of the owner's other accounts cost {alone} by themselves"
         rate = f"{notional} x {u.plain(need.rate_ppm, 4)} %{deduction} = {u.amount(asset, need.tiered, finer=6)}"
         if deduction or need.tiered:
-            yield f"      notional {size:,} x {u.amount(asset, abs(leg.mark))} = {notional}; tiered {rate}"
+            yield f"      notional {count} x {u.amount(asset, abs(leg.mark))} = {notional}; tiered {rate}{tail}"
         if need.charge:
             yield f"      charge {size:,} lots x {u.amount(asset, per_lot)} = {u.amount(asset, need.charge)}"
 
@@ -203,6 +210,9 @@ class StepText:
             many = (
                 f" (contracts {own} {'+' if parts.summed else 'or, if more,'} scenarios {scenario} + add-ons {addons})"
             )
+        if need > -(-parts.total // SCALE):
+            # Only the look-ahead asks for more than what is held (rule LC-006).
+            many = " (what it needs without the contracts about to expire, which is more)"
         return f"    requirement {name:<12} {u.value(need)}{many}: {text}"
 
     def _summary(self, picture: Picture) -> Iterator[str]:

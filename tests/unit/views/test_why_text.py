@@ -25,7 +25,7 @@ from tocsin.views.why_json import step_value
 from tocsin.views.why_text import WIDTH, write_steps
 
 ENGINE = Path(tocsin.engine.__path__[0])
-SHARD_MODULES = ("decisions", "desk", "fills", "point_b", "shard", "stream")
+SHARD_MODULES = ("closing", "decisions", "desk", "fills", "opening", "point_b", "shard", "stream")
 
 
 def kinds_in_source() -> set[str]:
@@ -291,8 +291,8 @@ LEG = {
 }  # fmt: skip
 NEED = {
     "lots": int, "notional": str, "rate_ppm": int, "deduction_e6": str, "tiered_e6": str, "charge": str,
-    "half_band_e6": str, "tiered_factor_ppm": int, "charge_factor_ppm": int, "counts": str, "others": int, "addon_e18": str,
-    "total_e18": str,
+    "half_band_e6": str, "tiered_factor_ppm": int, "charge_factor_ppm": int, "counts": str, "others": int,
+    "addon_e18": str, "total_e18": str,
 }  # fmt: skip
 LEVELS = {"initial", "margin_call", "liquidation", "takeover"}
 
