@@ -203,3 +203,15 @@ def test_derive_standard_margin_of_a_strangle() -> None:
     )
     again = run("derive-sm", *implied, balances=(Balance(asset="USDC", amount=D(0)),), time="2026-03-01")
     assert abs(again.signed["maintenance_margin"] - out.signed["maintenance_margin"]) < 20
+
+
+def test_derive_short_options_of_an_api_payload_need_no_forward() -> None:
+    # Positions carry mark and index alone: value at the mark, 9 % of the index for a short call by itself.
+    terms = OptionTerms(is_call=True, strike=D(110000), expiry="2026-12-25T08:00:00Z")
+    call = perp("C", "-2", "2275", product=Product.OPTION, underlying="BTC", index=D(100000), option=terms)
+    out = run("derive-sm", call, balances=(Balance(asset="USDC", amount=D(50000)),))
+    assert abs(out.signed["maintenance_margin"] - (50000 - 2 * (2275 + 9000))) < D("0.01")
+    assert abs(out.signed["initial_margin"] - (50000 - 2 * (2275 + 13000))) < D("0.01")
+    assert any("forward of C" in note for note in out.basis.notes)
+    with pytest.raises(MissingInput, match="forward"):
+        run("derive-pm", call, balances=(Balance(asset="USDC", amount=D(50000)),))

@@ -31,6 +31,7 @@ from tocsin.venues.derive_inputs import (
     CASH,
     check_legs,
     index_of,
+    is_by_mark,
     option_value,
     read_option,
     split_by_underlying,
@@ -138,7 +139,7 @@ class StandardAccount:
         return float(index_of(self.by_underlying[name][0]))
 
     def _option(self, leg: Leg, scale: float) -> StandardOption:
-        x = read_option(leg, self.portfolio.time)
+        x = read_option(leg, self.portfolio.time, by_mark=True)
         return StandardOption(x.seconds, x.strike, x.call, x.volatility, x.size, x.forward * scale)
 
     def _expiries(self, name: str, scale: float) -> list[list[StandardOption]]:
@@ -183,6 +184,10 @@ def evaluate_standard(portfolio: Portfolio, params: Params) -> Evaluation:
     nets = {name: account.legs_net(name) for name in account.by_underlying}
     notes = ("depeg of the stable asset and confidence of the feeds are taken as none",)
     basis, leg_basis = account.shipped.basis(FORMULA, *notes), account.shipped.basis(FORMULA)
+    by_mark = [leg.symbol for leg in portfolio.legs if leg.size < 0 and is_by_mark(leg)]
+    if by_mark:
+        names = ", ".join(by_mark)
+        basis = account.shipped.basis(FORMULA, *notes, f"forward of {names} not given: value at the mark, index for it")
     out: dict[str, Decimal] = {}
     net = value = None
     if portfolio.balances or not portfolio.legs:

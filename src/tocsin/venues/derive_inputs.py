@@ -73,26 +73,50 @@ def check_legs(portfolio: Portfolio) -> None:
             raise MissingInput("option", f"the terms of {leg.symbol}")
 
 
-def read_option(leg: Leg, time: str) -> OptionInput:
+def is_by_mark(leg: Leg) -> bool:
+    """
+    Tell whether an option's value is known from its mark alone: forward and volatility are not given, mark and index
+    are.
+    """
+    terms = leg.option
+    return (
+        terms is not None
+        and terms.forward is None
+        and terms.vol is None
+        and leg.mark is not None
+        and leg.index is not None
+    )
+
+
+def read_option(leg: Leg, time: str, *, by_mark: bool = False) -> OptionInput:
     """
     Return an option's inputs. Its volatility, where not given, is the one that its mark implies.
+
+    Args:
+        by_mark: For rules that take the value and the payoff alone: where neither forward nor volatility is given, the
+            index stands for the forward and, without a time, a year for the time: the value is then that of the mark
+            (intrinsic value where the mark is below it).
 
     Raises:
         MissingInput: Forward, time to expiry, or both volatility and mark are missing.
     """
     terms = leg.option
     assert terms is not None
-    if terms.forward is None:
+    at_mark = by_mark and is_by_mark(leg)
+    forward_price = leg.index if at_mark else terms.forward
+    if forward_price is None:
         raise MissingInput("forward", f"{leg.symbol} is priced from the forward of its expiry")
     years = terms.expiry_years
     if years is None and terms.expiry and time:
         left = parse_time(terms.expiry) - parse_time(time)
         years = NUMBERS.divide(Decimal(left // timedelta(seconds=1)), Decimal(YEAR_S))
+    if years is None and at_mark:
+        years = Decimal(1)
     if years is None:
         raise MissingInput("expiry_years", f"{leg.symbol} is priced with the time to its expiry")
     if years < 0:
         raise VenueRefusal(f"expiry_years of {leg.symbol} must be at least 0, was {years}")
-    forward, strike, time_left = float(terms.forward), float(terms.strike), float(years)
+    forward, strike, time_left = float(forward_price), float(terms.strike), float(years)
     if terms.vol is None and leg.mark is None:
         raise MissingInput("vol", f"{leg.symbol} has neither volatility nor mark")
     volatility = float(terms.vol or 0)
