@@ -189,3 +189,21 @@ def deribit(**changes: Any) -> Base:
         "leverage": 34,
     }  # fmt: skip
     return Base({"jsonrpc": "2.0", "result": [{**position, **changes}]}, lambda p: p["result"])
+
+
+def binance_account() -> Base:
+    """
+    A cross position with the wallet behind it, /fapi/v3/account.
+    """
+    position = {
+        "symbol": "BTCUSDT", "positionSide": "BOTH", "positionAmt": "25", "entryPrice": "60000",
+        "markPrice": "62000.5", "unrealizedProfit": "0", "liquidationPrice": "0", "isolated": False,
+        "isolatedWallet": "0", "notional": "1550012.5", "initialMargin": "0", "maintMargin": "0", "leverage": "10",
+        "updateTime": "1785000000000",
+    }  # fmt: skip
+    payload = {
+        "totalMaintMargin": "0", "totalInitialMargin": "0", "totalMarginBalance": "0", "totalUnrealizedProfit": "0",
+        "multiAssetsMargin": False,
+        "assets": [{"asset": "USDT", "walletBalance": "200000", "unrealizedProfit": "0"}], "positions": [position],
+    }  # fmt: skip
+    return Base(payload, lambda p: p["positions"], lambda p: [p])

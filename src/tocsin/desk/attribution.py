@@ -2,8 +2,9 @@
 From a difference to its causes: one input swapped at a time in a fixed order, then two, else said to be unexplained.
 
 A swap explains a difference if under it the rules give the reported figure: to the printed digits or a millionth
-(tight), else to a twentieth of a percent with nine tenths of the difference gone (loose; the closest wins). Nothing is
-explained by halves: a cause that leaves more is none. Parts are signed and sum exactly to the difference.
+(tight), else to three times what the leg's other figures are off, at most a twentieth of a percent (loose; the closest
+wins). Nothing is explained by halves: a cause that leaves more is none. Parts are signed and sum exactly to the
+difference.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from tocsin.venues.contract import Evaluation
 from tocsin.venues.reading import ACCOUNT, Figure
 
 TIGHT = Decimal("1e-6")
-LOOSE = Decimal("5e-4")
+LOOSE, UNSURE, NOISE_TIMES = Decimal("5e-4"), Decimal("5e-5"), 3
 FLOAT_NOISE = Decimal("1e-9")
 LEFT_MAX = Decimal("0.1")
 SMALL, SMALL_LEFT_MAX = Decimal("1e-3"), Decimal("0.01")
@@ -134,11 +135,13 @@ def _explain(question: Question, tried: Sequence[tuple[Swap, Decimal]]) -> tuple
     near: list[tuple[Decimal, int]] = []
     small = abs(question.difference) <= abs(question.reported) * SMALL
     left_max = SMALL_LEFT_MAX if small else LEFT_MAX
+    # A payload whose other figures agree to the digit leaves no room for a cause that nearly fits.
+    loose = UNSURE if question.noise is None else min(LOOSE, NOISE_TIMES * question.noise)
     for place, (_, value) in enumerate(tried):
         if _is_tight(question, value):
             return tried[place]
         gap = abs(EXACT.subtract(question.reported, value))
-        if gap <= abs(question.reported) * LOOSE and gap <= abs(question.difference) * left_max:
+        if gap <= abs(question.reported) * loose and gap <= abs(question.difference) * left_max:
             near.append((gap, place))
     return tried[min(near)[1]] if near else None
 

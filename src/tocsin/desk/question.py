@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import cached_property
 
 from tocsin.desk.account import Account
-from tocsin.desk.worlds import EXACT, World
+from tocsin.desk.worlds import EXACT, Unknown, World, own_value
 from tocsin.venues.contract import NUMBERS, Evaluation, Leg, Mode, Product
 from tocsin.venues.reading import ACCOUNT, Figure
 
@@ -57,6 +57,26 @@ class Question:
         Tell whether the difference is below a hundredth of a percent: too little to tell one cause from another.
         """
         return abs(self.difference) <= abs(self.reported) * SLIGHT
+
+    @cached_property
+    def noise(self) -> Decimal | None:
+        """
+        Return how far, relatively, the leg's next best figure is from ours: what the payload itself leaves unclear.
+
+        None where the payload has no other margin, price or ratio of the leg.
+        """
+        found: list[Decimal] = []
+        for quantity in ("initial", "maintenance", "liquidation", "ratio"):
+            said = self.said(self.figure.leg, quantity)
+            if quantity == self.figure.quantity or not said:
+                continue
+            try:
+                own = own_value(self.evaluation, _named(quantity, self.figure.leg), self.world.portfolio)
+            except Unknown:
+                continue
+            if own is not None:
+                found.append(NUMBERS.divide(abs(EXACT.subtract(said, own)), abs(said)))
+        return min(found, default=None)
 
     @cached_property
     def places(self) -> tuple[int, ...]:
@@ -152,3 +172,7 @@ class Question:
         if abs(ratios[0] - ratios[1]) <= abs(ratios[0] - ONE) / 50:
             price = NUMBERS.divide(leg.mark, ratios[0]) if inverse else NUMBERS.multiply(leg.mark, ratios[0])
             yield f"{IMPLIED}initial and maintenance margin", price
+
+
+def _named(quantity: str, place: int) -> Figure:
+    return Figure(leg=place, quantity=quantity, value=None, field="")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.payloads import Base, binance, bybit, deribit, hyperliquid, okx, read, row_of, text
+from tests.helpers.payloads import Base, binance, binance_account, bybit, deribit, hyperliquid, okx, read, row_of, text
 from tocsin.desk.check import check_reading
 from tocsin.desk.codes import Code
 from tocsin.desk.rows import Row, Status
@@ -23,6 +23,7 @@ VENUES: dict[str, Callable[[], Base]] = {
     "okx": okx,
     "hyperliquid": hyperliquid,
     "deribit": deribit,
+    "binance account": binance_account,
 }
 MAINTENANCE = {
     "binance": ("maintMargin", "BTCUSDT"),
@@ -64,6 +65,16 @@ def test_a_last_digit_is_rounding(venue: str) -> None:
     step = own * D("1e-9") if venue == "deribit" else D("1e-10")
     row = check(row_of(put(base, field, own + step), "maintenance", symbol), Code.ROUNDING)
     assert row.status is Status.PASSED
+
+
+@pytest.mark.parametrize("factor", ["1.0312", "0.9417", "1.2391", "1.0054", "0.7113"])
+@pytest.mark.parametrize("venue", MAINTENANCE)
+def test_chance_is_not_taken_for_a_cause(venue: str, factor: str) -> None:
+    base = VENUES[venue]()
+    field, symbol = MAINTENANCE[venue]
+    own = base.evaluation.legs[0].maintenance or D(0)
+    row = row_of(put(base, field, own * D(factor)), "maintenance", symbol)
+    assert row.code is Code.UNEXPLAINED, row.parts
 
 
 @pytest.mark.parametrize("venue", MAINTENANCE)
@@ -146,6 +157,21 @@ def test_an_isolated_position_that_is_called_cross(venue: str, changes: dict[str
     row = check(row_of(VENUES[venue]().edit(**changes), "liquidation", symbol), Code.MODE_MISMATCH)
     assert row.status is Status.FAILED
     assert "isolated" in row.reason
+
+
+@pytest.mark.parametrize(
+    ("make", "changes", "quantity"),
+    [
+        (bybit, {"tradeMode": 1}, "liquidation"),
+        (bybit, {"tradeMode": 1}, "initial"),
+        (binance_account, {"isolated": True}, "liquidation"),
+    ],
+)
+def test_a_cross_position_that_is_called_isolated(
+    make: Callable[[], Base], changes: dict[str, Any], quantity: str
+) -> None:
+    row = check(row_of(make().edit(**changes), quantity, "BTCUSDT"), Code.MODE_MISMATCH)
+    assert row.status is Status.FAILED
 
 
 def test_an_isolated_position_among_others_that_is_called_cross() -> None:
