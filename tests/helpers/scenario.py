@@ -1,5 +1,5 @@
 """
-The fixed scenario: one wild history that every interpreter, hash seed and number of shards must agree on.
+The fixed scenario: wild histories, one of them with every feature on, that every interpreter, hash seed and number of shards must agree on.
 
 Run as a script it prints one line per cycle: cycle, root, and a hash of the cycle's events.
 
@@ -11,9 +11,11 @@ from hashlib import sha256
 
 import msgspec
 
+from tests.helpers.broad import broad_history
 from tests.helpers.chaos import wild_history
 
 SEEDS = (3, 21)
+BROAD_SEED = 5
 CYCLES = 40
 
 
@@ -30,6 +32,9 @@ def run(shards: int = 1) -> list[str]:
         world = wild_history(seed, cycles=CYCLES, accounts=10, shards=shards)
         world.calm(4)
         lines += [f"{seed} {describe(result)}" for result in world.results]
+    world = broad_history(BROAD_SEED, shards=shards)
+    world.calm(6)
+    lines += [f"broad {describe(result)}" for result in world.results]
     return lines
 
 

@@ -5,11 +5,18 @@ Wild histories with every feature on: what must hold after each cut, the same ro
 from functools import cache
 
 import pytest
+from msgspec.structs import replace
 
 from tests.helpers.broad import BroadChaos, broad_history
 from tests.helpers.checks import check_all
-from tests.properties.test_determinism import ShuffledHost, assert_same, deal
+from tests.helpers.hosts import write_journal
+from tests.properties.test_determinism import ShuffledHost, assert_same, deal, join, may_join, split_rows
+from tocsin.engine import commands as cm
 from tocsin.engine.engine import Engine
+from tocsin.journal.replay import replay_journal
+from tocsin.journal.verify import verify
+from tocsin.journal.why import explain
+from tocsin.views.why_text import write_steps
 
 SEEDS = (0, 1, 2, 3)
 
@@ -70,6 +77,46 @@ def test_a_restored_engine_goes_on_with_the_same_roots(at):
         else:
             engine.submit(entry)
     assert_same(results, world.results)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_rows_may_be_batched_in_any_way(size):
+    """CM-009: fees, slow marks and all: one command of n rows or n of one, of `size` at most."""
+    world = history(2)
+    rows = []
+    for kind, entry in world.log:
+        columnar = kind == "command" and isinstance(entry, cm.Fills | cm.Holds | cm.SetMarks)
+        rows += [("command", row) for row in split_rows(entry, 0)] if columnar else [(kind, entry)]
+    log = [(k, replace(e, nonce=i + 1) if k == "command" else e) for i, (k, e) in enumerate(rows)]
+    single, batched = Engine(world.first_sheet, world.start_ns), Engine(world.first_sheet, world.start_ns)
+    ours, theirs, i = [], [], 0
+    for kind, entry in log:
+        ours.append(single.cut(entry)) if kind == "cut" else single.submit(entry)
+    while i < len(log):
+        group = [log[i][1]]
+        if log[i][0] == "cut":
+            theirs.append(batched.cut(log[i][1]))
+        else:
+            while len(group) < size and log[i + len(group)][0] == "command":
+                if not may_join(group[-1], log[i + len(group)][1]):
+                    break
+                group.append(log[i + len(group)][1])
+            batched.submit(join(group))
+        i += len(group)
+    assert_same(ours, theirs)
+
+
+def test_a_journal_of_it_replays_verifies_and_explains():
+    """JN-040, JN-046, WY-001: the embedded host, a replay with another P, and every bucket from its openings alone."""
+    world = history(3)
+    disk = write_journal(world.log, world.first_sheet, world.start_ns)
+    assert verify(disk).root == world.results[-1].root
+    assert replay_journal(disk, shards=7).root == world.results[-1].root
+    for account in world.accounts:
+        told = explain(disk, account)
+        assert told.roots_met > 0 and told.steps
+        for step in told.steps:
+            assert list(write_steps([step]))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
