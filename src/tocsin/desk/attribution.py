@@ -21,9 +21,8 @@ from tocsin.venues.reading import ACCOUNT, Figure
 
 TIGHT = Decimal("1e-6")
 LOOSE, UNSURE, NOISE_TIMES = Decimal("5e-4"), Decimal("5e-5"), 3
-FLOAT_NOISE = Decimal("1e-9")
 LEFT_MAX = Decimal("0.1")
-SMALL, SMALL_LEFT_MAX = Decimal("1e-3"), Decimal("0.01")
+SMALL_LEFT_MAX = Decimal("0.01")
 _ORDER = {code: place for place, code in enumerate(Code)}
 _PRINTED = ("mark", "entry", "index", "isolated_collateral")
 PAIR_FIRSTS_MAX = 40
@@ -42,19 +41,17 @@ def attribute(question: Question) -> tuple[Part, ...]:
     digit = quantum(question.reported)
     if abs(difference) <= digit and abs(difference) <= abs(question.reported) * LOOSE:
         return (Part(Code.ROUNDING, difference, f"the last printed digit is worth {digit}"),)
-    if abs(difference) <= abs(question.reported) * FLOAT_NOISE:
-        return (Part(Code.ROUNDING, difference, "less than a billionth: floating point on the way"),)
+    if abs(difference) <= abs(question.reported) * TIGHT:
+        return (Part(Code.ROUNDING, difference, "less than a millionth of the figure"),)
     tried = _try_all(question)
     found = _explain(question, tried)
     if found is not None:
         return _parts(question, found)
-    pair = _explain_by_two(question, tried)
+    pair = None if question.is_small else _explain_by_two(question, tried)
     if pair is not None:
         return pair
     if abs(difference) <= digit:
         return (Part(Code.ROUNDING, difference, f"the last printed digit is worth {digit}"),)
-    if abs(difference) <= abs(question.reported) * TIGHT:
-        return (Part(Code.ROUNDING, difference, "less than a millionth of the figure"),)
     if question.is_slight and abs(difference) <= _input_digits(question) + digit:
         return (Part(Code.ROUNDING, difference, "the printed digits of the inputs"),)
     if question.figure.leg == ACCOUNT and question.is_mixed(ACCOUNT):
@@ -133,8 +130,7 @@ def _explain(question: Question, tried: Sequence[tuple[Swap, Decimal]]) -> tuple
     Return the swap that gives the reported figure: the first tight one, else the closest loose one.
     """
     near: list[tuple[Decimal, int]] = []
-    small = abs(question.difference) <= abs(question.reported) * SMALL
-    left_max = SMALL_LEFT_MAX if small else LEFT_MAX
+    left_max = SMALL_LEFT_MAX if question.is_small else LEFT_MAX
     # A payload whose other figures agree to the digit leaves no room for a cause that nearly fits.
     loose = UNSURE if question.noise is None else min(LOOSE, NOISE_TIMES * question.noise)
     for place, (_, value) in enumerate(tried):

@@ -15,7 +15,7 @@ from tocsin.venues.reading import ACCOUNT, Figure
 ZERO, ONE = Decimal(0), Decimal(1)
 IMPLIED = "implied by "
 FAR_APART_S = 60
-SLIGHT = Decimal("1e-4")
+SLIGHT, SMALL = Decimal("1e-4"), Decimal("1e-3")
 PLACES_MAX = 12
 """How many legs of an account are searched for the cause of one figure."""
 
@@ -57,6 +57,13 @@ class Question:
         Tell whether the difference is below a hundredth of a percent: too little to tell one cause from another.
         """
         return abs(self.difference) <= abs(self.reported) * SLIGHT
+
+    @property
+    def is_small(self) -> bool:
+        """
+        Tell whether the difference is below a tenth of a percent: no other bracket or fee changes a margin so little.
+        """
+        return abs(self.difference) <= abs(self.reported) * SMALL
 
     @cached_property
     def noise(self) -> Decimal | None:

@@ -12,7 +12,7 @@ from tocsin.desk.codes import Code
 from tocsin.desk.question import IMPLIED, ZERO, Question
 from tocsin.desk.swap import Swap, adjusted, kind_of, leg_swap, percent, plus, short, to_step
 from tocsin.desk.swaps_account import swap_haircuts, swap_modes, swap_orders
-from tocsin.desk.swaps_brackets import swap_brackets, swap_implied_rates, swap_tier_at_liq
+from tocsin.desk.swaps_brackets import swap_brackets, swap_implied_rates, swap_tier_at_liq, swap_versions
 from tocsin.desk.worlds import World
 from tocsin.venues.contract import NUMBERS, Evaluation
 from tocsin.venues.reading import Figure
@@ -31,13 +31,19 @@ def swaps_for(question: Question) -> Iterator[Swap]:
     Return the swaps that can move this figure, in the fixed order of causes.
     """
     yield from _prices(question)
-    yield from swap_brackets(question)
-    yield from _fees(question)
-    yield from swap_tier_at_liq(question)
-    yield from swap_modes(question)
-    yield from swap_haircuts(question)
-    yield from swap_orders(question)
-    yield from swap_implied_rates(question)
+    # What changes a margin by much cannot explain little of it.
+    is_margin = kind_of(question.figure) in _MARGINS
+    if not question.is_slight and not (is_margin and question.is_small):
+        yield from swap_brackets(question)
+        yield from _fees(question)
+        yield from swap_tier_at_liq(question)
+    elif not question.is_slight:
+        yield from swap_versions(question, collateral=False)
+    if not question.is_slight:
+        yield from swap_modes(question)
+        yield from swap_haircuts(question)
+        yield from swap_orders(question)
+        yield from swap_implied_rates(question)
 
 
 def _prices(question: Question) -> Iterator[Swap]:
