@@ -69,6 +69,7 @@ def test_wf_040_takeover_leaves_nothing_but_holds(side: int) -> None:
     world.ok(cm.Withdraw, account=9, asset=USD, amount=10**9)
     world.cut()
     world.cut()
+    world.mark(20_000)
     world.mark(20_000, grade=1)
     world.ok(cm.Withdraw, account=1, asset=USD, amount=30_000)
     world.cut()
@@ -230,8 +231,9 @@ def test_wf_048_old_lots_go_to_adl_at_a_fresh_mark(side: int, grade: int) -> Non
     world = World(side, replace(plain(adl_after_cycles=2), contracts=no_capacity()))
     world.open(1, deposit=100_000)
     world.trade(1, 8)
-    world.mark(9_500, grade=grade)
+    world.mark(9_500)
     world.cut()
+    world.mark(9_500, grade=grade)
     world.cut()  # taken over with equity above zero: no claim
     assert world.lots(default_account(PERP)) == 8
     wanted = []

@@ -58,6 +58,7 @@ class ClearingHouse(HouseDesk):
         self._opened = ms.CycleOpen(0, time_ns, b"", b"", Marks({}, {}), (), False, (), 0, {}, {})
         self._closes: Sequence[ms.ShardClose] = ()
         self._recourse: list[ms.Recourse] = []
+        self._open_interest: dict[int, int] = {}
         self.open_accounts()
 
     def open(self, time_ns: int) -> ms.CycleOpen:
@@ -103,6 +104,7 @@ class ClearingHouse(HouseDesk):
             settled=settled,
             rescaled=rescaled,
             grace=grace,
+            room=life.open_interest_room(self, self._open_interest, rescaled),
         )
         state.sheet_changed = False
         self._note_outage()
@@ -175,6 +177,7 @@ class ClearingHouse(HouseDesk):
         losses.settle(self)
         self._queue_withdrawals(closes)
         self._step_house_intents()
+        self._open_interest = life.sum_open_interest(self, _sum_dicts([c.longs for c in closes]))
         if check:
             self._check_sums(closes)
         if state.sheet_changed:
@@ -316,7 +319,7 @@ class ClearingHouse(HouseDesk):
         house._lots_wanted, house._money_wanted = dict(snapshot.lots_wanted), dict(snapshot.money_wanted)
         house._opened = snapshot.opened
         house._closes = ()
-        house._recourse = []
+        house._recourse, house._open_interest = [], {}
         house._note_outage()
         return house
 

@@ -113,4 +113,4 @@ def empty_close() -> ShardClose:
     """
     Return a close that reports nothing.
     """
-    return ShardClose({}, [], [], [], [], [], [], [], [], [], {}, {}, {}, [], [], [], [], [], [], {}, {})
+    return ShardClose({}, [], [], [], [], [], [], [], [], [], {}, {}, {}, [], [], [], [], [], [], {}, {}, {})

@@ -8,6 +8,7 @@ import msgspec
 from tocsin.accounts.store import RowKind
 from tocsin.core.errors import CodecError, DataError, Reason
 from tocsin.core.ids import default_account, error_account
+from tocsin.core.integers import PPM
 from tocsin.engine import commands as cm
 from tocsin.engine.house import HouseDesk, Resuming
 from tocsin.sheet.marks import Grade, Mark, Marks
@@ -82,6 +83,29 @@ def expired(house: HouseDesk) -> list[int]:
     return [t.id for t in house.sheet.contracts if t.expiry_ns and t.expiry_ns <= now]
 
 
+def sum_open_interest(house: HouseDesk, longs: dict[int, int]) -> dict[int, int]:
+    """
+    Return the open interest per contract at a close: `longs`, the lots that accounts hold long, and the own accounts'.
+    """
+    out = dict(longs)
+    for terms in house.sheet.contracts:
+        for account in (default_account(terms.id), error_account(terms.id)):
+            out[terms.id] = out.get(terms.id, 0) + max(0, house.lots(account, terms.id))
+    return out
+
+
+def open_interest_room(house: HouseDesk, held: dict[int, int], rescaled: dict[int, int]) -> dict[int, int]:
+    """
+    Return per contract with a cap by how many lots its open interest, `held` at the last close, may still grow (rule
+    CY-026).
+    """
+    return {
+        terms.id: max(0, terms.open_interest_cap - held.get(terms.id, 0) * rescaled.get(terms.id, 1))
+        for terms in house.sheet.contracts
+        if terms.open_interest_cap
+    }
+
+
 def delist(house: HouseDesk, contract: int) -> None:
     """Make a contract reduce-only for good, until it is settled (rule LC-005)."""
     state = house.state
@@ -94,7 +118,8 @@ def delist(house: HouseDesk, contract: int) -> None:
 
 def ask_settlement(house: HouseDesk, contract: int, price: int) -> None:
     """
-    Take the delivery price of a contract that expired or is delisted; it is paid out as the next cycle opens (LC-010).
+    Take the delivery price of a contract that expired or is delisted, if it is near the last good mark (LC-013); it is
+    paid out as the next cycle opens (LC-010).
     """
     state, terms = house.state, _terms(house, contract)
     if terms.kind == Kind.SPOT or contract in state.settling or contract in state.rescaling:
@@ -106,6 +131,11 @@ def ask_settlement(house: HouseDesk, contract: int, price: int) -> None:
     mark, clamped = settlement_mark(terms, price)
     if terms.kind != Kind.OPTION and mark == 0:
         house.note("settle_refused", contract=contract, why="price too small for a mark")
+        return
+    entry, band = state.marks.contracts[contract], house.sheet.life.settle_band_ppm
+    if band and terms.kind != Kind.OPTION and abs(mark - entry.mark) * PPM > abs(entry.mark) * band:
+        why = f"price must give a mark within {band} ppm of the last good one, {entry.mark}, gave {mark}"
+        house.note("settle_refused", contract=contract, why=why)
         return
     state.settling = dict(sorted({**state.settling, contract: mark}.items()))
     house.note("settle_asked", contract=contract, price=price, mark=mark, clamped=int(clamped))

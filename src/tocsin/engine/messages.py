@@ -94,7 +94,8 @@ class CycleOpen(msgspec.Struct, frozen=True, array_like=True):
 
     `others` are, per linked account, what its owner's other accounts hold (`AccountState.others`). `interest` is per
     asset the charge on negative and the credit on positive balances, in 10^-12. `settled` are final marks per lot of
-    contracts paid out as this cycle opens, `rescaled` factors of lots. In `grace` nothing is liquidated.
+    contracts paid out as this cycle opens, `rescaled` factors of lots. In `grace` nothing is liquidated. `room` is, per
+    contract with a cap, by how many lots its open interest may still grow, as of the previous close (rule CY-026).
     """
 
     cycle: int
@@ -113,6 +114,7 @@ class CycleOpen(msgspec.Struct, frozen=True, array_like=True):
     settled: dict[int, int] = msgspec.field(default_factory=dict[int, int])
     rescaled: dict[int, int] = msgspec.field(default_factory=dict[int, int])
     grace: bool = False
+    room: dict[int, int] = msgspec.field(default_factory=dict[int, int])
 
 
 def open_contracts(opened: CycleOpen) -> frozenset[int]:
@@ -322,6 +324,7 @@ class ShardClose(NamedTuple):
     conversions: list[Conversion]
     interest: dict[int, tuple[int, int]]
     balances: dict[int, tuple[int, int]]
+    longs: dict[int, int]
 
 
 class CycleResult(NamedTuple):

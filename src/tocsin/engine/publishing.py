@@ -1,7 +1,9 @@
 """
-Take what is published for the next cycle: marks per instrument, a sheet as a whole (rules MK-010 to MK-016, SH-011,
+Take what is published for the next cycle: marks per instrument, a sheet as a whole (rules MK-010 to MK-017, SH-011,
 SH-012).
 """
+
+import msgspec
 
 from tocsin.core.errors import CodecError, DataError, Reason
 from tocsin.core.limits import NOTIONAL_PER_LOT_MIN
@@ -46,6 +48,10 @@ def _set_mark(
     small = first and abs(used) < NOTIONAL_PER_LOT_MIN and terms.kind != Kind.OPTION
     if reason == Reason.MARK_REFUSED or small:
         house.note("mark_refused", contract=terms.id, mark=mark, reason=f"R-{int(Reason.MARK_REFUSED)}")
+        return
+    if not first and grade != Grade.FRESH:
+        # Not good enough to be the last good mark: only the grade is taken (rule MK-017).
+        contracts[terms.id] = msgspec.structs.replace(contracts[terms.id], grade=grade)
         return
     if reason == Reason.MARK_CLAMPED:
         house.note("mark_clamped", contract=terms.id, mark=mark, used=used, reason=f"R-{int(reason)}")

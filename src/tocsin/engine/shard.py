@@ -29,8 +29,9 @@ class Shard(ShardDesk):
     def __init__(self, sheet: RiskSheet) -> None:
         super().__init__(sheet)
         self._hashes: dict[int, bytes] = {}
-        self._sums: dict[int, tuple[dict[int, int], dict[int, int]]] = {}
+        self._sums: dict[int, tuple[dict[int, int], dict[int, int], dict[int, int]]] = {}
         self._lots: dict[int, int] = {}
+        self._longs: dict[int, int] = {}
         self._money: dict[int, int] = {}
 
     def leaf_hashes(self, bucket: int) -> list[bytes]:
@@ -59,7 +60,7 @@ class Shard(ShardDesk):
         closing.report_links(self)
         closing.report_loans(self)
         self._offer_candidates()
-        return self.close._replace(lots=dict(self._lots), money=dict(self._money))
+        return self.close._replace(lots=dict(self._lots), money=dict(self._money), longs=dict(self._longs))
 
     def _apply_marks(self) -> None:
         """Take the marks of the cycle; decision point A: levels of all accounts, crossings recorded."""
@@ -96,18 +97,20 @@ class Shard(ShardDesk):
             self.close.roots[bucket] = hash_bucket(self.leaf_hashes(bucket))
 
     def _resum(self, state: AccountState) -> None:
-        old_lots, old_money = self._sums.get(state.id, ({}, {}))
+        old_lots, old_money, old_longs = self._sums.get(state.id, ({}, {}, {}))
         lots = {c: q for c, (q, _) in state.positions.items()}
+        longs = {c: q for c, q in lots.items() if q > 0}
         money = dict(state.cash)
         for asset, units in state.in_transit.items():
             money[asset] = money.get(asset, 0) + units
         for contract, (_, entry) in state.positions.items():
             asset = self.valuation.lines[contract].asset
             money[asset] = money.get(asset, 0) - entry
-        for totals, old, new in ((self._lots, old_lots, lots), (self._money, old_money, money)):
+        columns = (self._lots, old_lots, lots), (self._money, old_money, money), (self._longs, old_longs, longs)
+        for totals, old, new in columns:
             for key in {**old, **new}:
                 totals[key] = totals.get(key, 0) + new.get(key, 0) - old.get(key, 0)
-        self._sums[state.id] = (lots, money)
+        self._sums[state.id] = (lots, money, longs)
 
     def _offer_candidates(self) -> None:
         """Report, when asked, who can close lots or has gains; frozen as of this close."""

@@ -27,6 +27,9 @@ _ROWS = {
     ItemKind.BORROW: (RowKind.BORROW, "borrowed"),
 }
 
+_READ_FIRST = (ItemKind.DONE, ItemKind.FILL, ItemKind.BORROW)
+"""Rows for which the account is read before they are applied."""
+
 
 def apply_items(desk: ShardDesk, items: Iterable[Item]) -> None:
     """
@@ -34,7 +37,7 @@ def apply_items(desk: ShardDesk, items: Iterable[Item]) -> None:
     """
     batch, waiting = Rows(), list[Item]()
     for item in items:
-        if waiting and desk.store.read(item.account) is None and item.kind in (ItemKind.DONE, ItemKind.FILL):
+        if waiting and desk.store.read(item.account) is None and item.kind in _READ_FIRST:
             # The account's own opening may be among the rows that wait.
             _tell_all(desk, batch, waiting)
             batch, waiting = Rows(), []
@@ -80,12 +83,13 @@ def _borrow_cap(desk: ShardDesk, item: Item) -> int:
 def _reducing_only(desk: ShardDesk, item: Item) -> bool:
     """
     Say whether only a reducing order may pass: outage, risk reduction, closed market, mark not fresh, underlying
-    outside its band (CY-015, RQ-024).
+    outside its band, open interest at its cap (CY-015, CY-026, RQ-024).
     """
     case, line = desk.cases.get(item.account), desk.valuation.lines[item.key]
     restricted = case is not None and case.reducing
     closed = item.key in desk.opened.closed or not line.fresh or not line.opens
-    return desk.opened.reduce_only or restricted or closed
+    full = item.key in desk.opened.room and abs(item.a) > desk.opened.room[item.key]
+    return desk.opened.reduce_only or restricted or closed or full
 
 
 def _tell_all(desk: ShardDesk, rows: Rows, items: list[Item]) -> None:

@@ -151,13 +151,16 @@ CLASS = ClassTerms()
 class LifePolicy(msgspec.Struct, frozen=True, array_like=True):
     """
     After an outage or a halt nothing is liquidated for `grace_ns`, and until `quorum_ppm` of the contracts with a mark
-    (after a halt: `quorum_marks` publications of the contract) are fresh, but at most for `grace_max_ns`.
+    (after a halt: `quorum_marks` publications of the contract) are fresh, but at most for `grace_max_ns`. A delivery
+    price of a linear or inverse contract is refused if its mark is more than `settle_band_ppm` (0: not looked at) away
+    from the last good one.
     """
 
     grace_ns: int = 0
     quorum_ppm: int = 0
     quorum_marks: int = 1
     grace_max_ns: int = 3_600 * 10**9
+    settle_band_ppm: int = 0
 
 
 class AssetTerms(msgspec.Struct, frozen=True, array_like=True):
@@ -226,7 +229,8 @@ class ContractTerms(msgspec.Struct, frozen=True, array_like=True):
     the band of its `underlying`; `delta` is signed valuation units per lot; `liquidity` are brackets over the owner's
     notional. `expiry_ns` is 0 for what never expires; in the last `look_ahead_ns` before it the account must stand
     without the contract as well. A spot contract exchanges `base_units` of `base` per lot. A trading fee or
-    rebate is at most `trade_fee_cap_ppm` of a fill's value.
+    rebate is at most `trade_fee_cap_ppm` of a fill's value. Orders that open pass while the open interest stays within
+    `open_interest_cap` lots (0: no cap).
     """
 
     id: int
@@ -260,6 +264,7 @@ class ContractTerms(msgspec.Struct, frozen=True, array_like=True):
     base: int = -1
     base_units: int = 0
     trade_fee_cap_ppm: int = 0
+    open_interest_cap: int = 0
 
 
 class LevelFactors(msgspec.Struct, frozen=True, array_like=True):

@@ -40,6 +40,7 @@ def validate_risk(sheet: RiskSheet) -> None:
     require_between("life.grace_max_ns", sheet.life.grace_max_ns, 0, 10**15)
     require_between("life.quorum_ppm", sheet.life.quorum_ppm, 0, PPM)
     require_between("life.quorum_marks", sheet.life.quorum_marks, 0, 10_000)
+    require_between("life.settle_band_ppm", sheet.life.settle_band_ppm, 0, PPM)
     _validate_underlyings(sheet)
     for asset in sheet.assets:
         _validate_row(sheet, asset)
@@ -155,6 +156,8 @@ def _validate_kind(sheet: RiskSheet, contract: ContractTerms) -> None:
     at = f"contracts[{contract.id}]"
     require_between(f"{at}.expiry_ns", contract.expiry_ns, 0, 2**62)
     require_between(f"{at}.trade_fee_cap_ppm", contract.trade_fee_cap_ppm, 0, PPM)
+    most = 0 if contract.kind == Kind.SPOT else limits.CASH_MAX
+    require_between(f"{at}.open_interest_cap", contract.open_interest_cap, 0, most)
     require_between(f"{at}.look_ahead_ns", contract.look_ahead_ns, 0, contract.expiry_ns)
     option, is_option = contract.option, contract.kind == Kind.OPTION
     require((option is not None) == is_option, f"{at}.option", option, "given for options and for nothing else")
