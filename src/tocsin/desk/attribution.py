@@ -14,7 +14,8 @@ from tocsin.desk.account import Account
 from tocsin.desk.codes import Code, Part
 from tocsin.desk.question import Question
 from tocsin.desk.swap import Swap
-from tocsin.desk.swaps import swaps_for
+from tocsin.desk.swaps import swap_prices, swaps_for
+from tocsin.desk.swaps_account import swap_modes
 from tocsin.desk.worlds import EXACT, World
 from tocsin.venues.contract import Evaluation
 from tocsin.venues.reading import ACCOUNT, Figure
@@ -63,14 +64,25 @@ def attribute(question: Question) -> tuple[Part, ...]:
     return (Part(Code.UNEXPLAINED, difference, why),)
 
 
-def find_hint(account: Account, figure: Figure, world: World, evaluation: Evaluation) -> Part | None:
+def find_hint(
+    account: Account, figure: Figure, world: World, evaluation: Evaluation, *, is_unknown: bool
+) -> Part | None:
     """
-    Return the swap under which the rules give a liquidation price that they do not give as it stands, None if none.
+    Return the swap under which the rules give a figure that they do not give as it stands, None if none.
+
+    Args:
+        is_unknown: The rules lack an input: then another mode is tried where the payload shows a position's own money,
+            and the prices that it implies where it shows no mark. Else the rules say "no price": then every swap is.
     """
     if figure.value is None or figure.leg == ACCOUNT:
         return None
     question = Question(account, figure, world, evaluation, Decimal(0))
-    for swap in swaps_for(question):
+    swaps: list[Swap] = []
+    if is_unknown and figure.leg in account.reading.set_aside:
+        swaps += swap_modes(question)
+    if is_unknown and world.portfolio.legs[figure.leg].mark is None:
+        swaps += swap_prices(question)
+    for swap in swaps if is_unknown else swaps_for(question):
         value = question.try_value(_name(swap), swap.apply(world))
         if value is not None and abs(EXACT.subtract(figure.value, value)) <= abs(figure.value) * TIGHT:
             return Part(swap.code, Decimal(0), f"{swap.why} gives {value:.10g}")

@@ -44,7 +44,7 @@ def judge(account: Account, figure: Figure, answer: Answer | str, errors: Source
         own = own_value(answer.evaluation, figure, answer.world.portfolio)
     except Unknown as unknown:
         row = skip(account, figure, str(unknown))
-        hint = find_hint(account, figure, answer.world, answer.evaluation)
+        hint = find_hint(account, figure, answer.world, answer.evaluation, is_unknown=True)
         if hint is None:
             return row
         status = Status.FAILED if hint.code is Code.MODE_MISMATCH else row.status
@@ -115,7 +115,7 @@ def _compare_none(account: Account, row: Row, figure: Figure, answer: Answer) ->
         return msgspec.structs.replace(row, status=Status.FAILED, reason="the venue says there is no price")
     margin = answer.evaluation.legs[figure.leg]
     why = f"our rules give no price: {margin.liquidation.reason if margin.liquidation else 'no reason'}"
-    hint = find_hint(account, figure, answer.world, answer.evaluation)
+    hint = find_hint(account, figure, answer.world, answer.evaluation, is_unknown=False)
     why = f"{why}; {hint.code}: {hint.why}" if hint else why
     return msgspec.structs.replace(row, status=Status.FAILED, hint=hint, reason=why)
 

@@ -30,7 +30,7 @@ def swaps_for(question: Question) -> Iterator[Swap]:
     """
     Return the swaps that can move this figure, in the fixed order of causes.
     """
-    yield from _prices(question)
+    yield from swap_prices(question)
     # What changes a margin by much cannot explain little of it.
     is_margin = kind_of(question.figure) in _MARGINS
     if not question.is_slight and not (is_margin and question.is_small):
@@ -46,7 +46,10 @@ def swaps_for(question: Question) -> Iterator[Swap]:
         yield from swap_implied_rates(question)
 
 
-def _prices(question: Question) -> Iterator[Swap]:
+def swap_prices(question: Question) -> Iterator[Swap]:
+    """
+    Return the swaps of marks, index and entry prices for the other prices that the payload shows or implies.
+    """
     late: list[Swap] = []
     for place in question.places:
         leg = question.leg(place)
