@@ -1,0 +1,131 @@
+"""
+R3: one market cannot outgrow what it can bear, nor empty the fund of the others.
+
+17 November 2023, dYdX v3: open interest in YFI went from 0.8 to 67 million dollars, most of it one trader's over many
+accounts; the price then fell 43 %, 38 million were liquidated and the fund paid 9 million, 40 % of all it had. Here open
+interest has a cap, an owner's accounts are judged together (tiers, concentration), each market has its own fund, and a
+cycle draws no more than a published share of it.
+"""
+
+import pytest
+
+from tests.helpers.incident import ALT, MARK, PERP, USD, Scene
+from tocsin.core.ids import GLOBAL_FUND, market_fund
+from tocsin.engine import commands as cm
+from tocsin.sheet import terms as t
+
+SIDES = pytest.mark.parametrize("side", [1, -1])
+STEEP = (t.Tier(0, 50_000), t.Tier(1_000_000, 200_000))
+
+
+@SIDES
+def test_r3_open_interest_has_a_cap(side: int) -> None:
+    """
+    CY-026: at 8 of 10 lots an order for 2 passes and one for 3 does not, on either side; reducing always does.
+    """
+    scene = Scene(side, perp={"open_interest_cap": 10})
+    for account in (1, 2, 3):
+        scene.join(account, 10**7)
+    scene.trade(1, 8, 2)
+    scene.cut()
+    assert scene.engine.opened.room == {PERP: 2}
+    assert [scene.ask(3, lots) for lots in (2, -2, 3, -3)] == ["OK", "OK", "R-4004", "R-4004"]
+    assert [scene.ask(1, -8), scene.ask(2, 8)] == ["OK", "OK"]
+    scene.trade(3, 2, 2)
+    scene.cut()
+    assert scene.engine.opened.room == {PERP: 0}
+    assert [scene.ask(3, lots) for lots in (1, -1, -2)] == ["R-4004", "OK", "OK"]
+
+
+@SIDES
+def test_r3_a_fill_beyond_the_cap_stands_and_nothing_opens(side: int) -> None:
+    """CY-026: a fill is a fact; what one cycle let through together keeps the market closed until it is gone."""
+    scene = Scene(side, perp={"open_interest_cap": 10})
+    for account in (1, 2, 3):
+        scene.join(account, 10**7)
+    scene.trade(1, 8, 2)
+    scene.trade(3, 8, 2)
+    scene.cut()
+    assert (scene.lots(1), scene.lots(3), scene.lots(2)) == (8, 8, -16)
+    assert scene.engine.opened.room == {PERP: 0}
+    scene.trade(1, -8, 2)
+    scene.cut()
+    assert scene.engine.opened.room == {PERP: 2}
+
+
+@SIDES
+@pytest.mark.parametrize("shards", [1, 7])
+def test_r3_interest_counts_what_was_taken_over(side: int, shards: int) -> None:
+    """CY-026: the default account's lots are open interest too, whichever side they are on."""
+    scene = Scene(side, shards=shards, perp={"open_interest_cap": 10, "capacity_lots": 0})
+    scene.join(1, 30_000)
+    scene.trade(1, 6)
+    scene.cut()
+    scene.mark(95_500)
+    scene.cuts(2)
+    assert (scene.default(), scene.engine.opened.room) == (6, {PERP: 4})
+
+
+@SIDES
+def test_r3_many_accounts_of_one_owner_are_one(side: int) -> None:
+    """
+    RQ-020: 8 lots in each of three accounts are 2.4 million, of which 1.4 million cost 20 % a level: apart 40,000 each
+    at `liquidation`, linked (100 - 100) for the other 16 plus 20 % of their own 800,000.
+    """
+    needed = {}
+    for linked in (False, True):
+        scene = Scene(side, perp={"tiers": STEEP})
+        for account in (1, 2, 3):
+            scene.join(account, 10**6)
+            if linked:
+                scene.ok(cm.LinkOwner, account=account, owner=77)
+            scene.trade(account, 8)
+        scene.cuts(2)
+        scene.ok(cm.OrderCheck, account=1, contract=PERP, lots=side)
+        scene.cut()
+        (told,) = scene.said("order_checked", 1)
+        needed[linked] = told["x"]
+    # Apart: 2 x 5 % of 900,000. Linked: 16 lots of the others and 9 own are 2.5 million, of which 900,000 cost 20 %.
+    assert needed == {False: 90_000, True: 2 * 180_000}
+
+
+def falls(side: int, draw_cap_ppm: int) -> Scene:
+    """Account 1 is long 100 lots with 500,000; the mark falls by 43 %: 3,800,000 are missing. Funds hold 2,000,000."""
+    policy = t.WaterfallPolicy(market_draw_cap_ppm=draw_cap_ppm, global_draw_cap_ppm=100_000)
+    scene = Scene(side, waterfall=policy)
+    scene.join(1, 500_000)
+    scene.trade(1, 100)
+    for contract in (PERP, ALT, -1):
+        scene.ok(cm.FundDeposit, contract=contract, asset=USD, amount=2_000_000)
+    scene.cut()
+    scene.mark(57_000)
+    scene.cuts(2)
+    return scene
+
+
+@SIDES
+def test_r3_a_cycle_draws_a_share_of_the_markets_fund(side: int) -> None:
+    """WF-047: a quarter of the market's fund, a tenth of the global one; the other market's fund is not touched."""
+    scene = falls(side, 250_000)
+    assert [f["amount"] for f in scene.ever("claim", 1)] == [3_800_000]
+    assert scene.cash(market_fund(PERP)) == 1_500_000
+    assert scene.cash(GLOBAL_FUND) == 1_800_000
+    assert scene.cash(market_fund(ALT)) == 2_000_000
+    assert scene.lots(1) == 0
+
+
+@SIDES
+def test_r3_without_a_cap_one_event_empties_the_fund(side: int) -> None:
+    scene = falls(side, 1_000_000)
+    assert scene.cash(market_fund(PERP)) == 0
+    assert scene.cash(market_fund(ALT)) == 2_000_000
+
+
+@SIDES
+def test_r3_a_cap_is_no_cap_where_none_is_published(side: int) -> None:
+    """Without the cap one account more may always open, as it was."""
+    scene = Scene(side)
+    scene.join(3, 10**9)
+    scene.cut()
+    assert scene.engine.opened.room == {}
+    assert scene.ask(3, 10**9 // MARK) == "OK"
