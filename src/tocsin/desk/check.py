@@ -9,12 +9,12 @@ import msgspec
 from tocsin.core.errors import ConfigError
 from tocsin.desk.account import Account
 from tocsin.desk.answers import Answer, ask
-from tocsin.desk.codes import Code
+from tocsin.desk.codes import Code, Part
 from tocsin.desk.judging import judge, name_of, skip
 from tocsin.desk.question import FAR_APART_S
 from tocsin.desk.rows import INPUTS, Report, Row, Status
 from tocsin.desk.source_errors import SourceErrors
-from tocsin.desk.worlds import Unknown, World, own_value
+from tocsin.desk.worlds import EXACT, Unknown, World, own_value
 from tocsin.venues.contract import Mode
 from tocsin.venues.params import Params
 from tocsin.venues.readers.files import Found
@@ -59,9 +59,12 @@ def check_reading(reading: Reading, *, rules: str = "", errors: SourceErrors | N
     if book is None:
         why = f"no rulebook for {reading.rules or reading.portfolio.venue}"
         rows = [skip(account, figure, why) for figure in figures]
+        answer: Answer | str = why
     else:
-        rows = _judge_all(account, figures, book, errors if errors is not None else SourceErrors.shipped())
-    rows += [_of_connector(reading, f) for f in reading.derived if (f.leg, f.quantity) not in account.reported]
+        answer = ask(_world(reading, book))
+        known = errors if errors is not None else SourceErrors.shipped()
+        rows = _judge_all(account, figures, book, answer, known)
+    rows += [_of_connector(reading, f, answer) for f in reading.derived if (f.leg, f.quantity) not in account.reported]
     nothing = "the payload reports no margin, liquidation price or ratio"
     return rows or [_alone(reading.label, Status.SKIPPED, nothing)]
 
@@ -85,13 +88,14 @@ def _fitting(reading: Reading) -> Rulebook | None:
     return next(iter([*alone, *fitting]), None)
 
 
-def _judge_all(account: Account, figures: list[Figure], book: Rulebook, errors: SourceErrors) -> list[Row]:
+def _judge_all(
+    account: Account, figures: list[Figure], book: Rulebook, answer: Answer | str, errors: SourceErrors
+) -> list[Row]:
     """
     Return the rows of an account. Where the rulebook refuses it as a whole, each leg is asked alone, the rest skipped.
     """
     reading = account.reading
     legs = reading.portfolio.legs
-    answer = ask(_world(reading, book))
     rows: list[Row] = []
     parts: dict[int, tuple[Account, Answer | str]] = {}
     for figure in figures:
@@ -133,10 +137,14 @@ def _world(reading: Reading, book: Rulebook) -> World:
     return World(reading.portfolio, book, Params(book.venue, reading.portfolio.time))
 
 
-def _of_connector(reading: Reading, figure: Figure) -> Row:
+def _of_connector(reading: Reading, figure: Figure, answer: Answer | str) -> Row:
     """
-    Return the row of a figure that only the connector gives: shown, and never judged by our rules.
+    Return the row of a figure that only the connector gives: shown beside ours, judged by nothing.
     """
+    own = _says(answer, figure)
+    value = own if isinstance(own, Decimal) else None
+    gap = EXACT.subtract(figure.value or Decimal(0), value or Decimal(0))
+    why = f"the venue reports none, the connector filled in {figure.field}"
     return Row(
         account=reading.label,
         symbol=name_of(reading, figure),
@@ -144,7 +152,9 @@ def _of_connector(reading: Reading, figure: Figure) -> Row:
         status=Status.SKIPPED,
         derived=figure.value,
         derived_field=figure.field,
-        reason=f"{Code.CONNECTOR_DERIVED}: the venue reports none, the connector filled in {figure.field}",
+        own=value,
+        connector=Part(Code.CONNECTOR_DERIVED, gap, why),
+        reason=f"{Code.CONNECTOR_DERIVED}: {why}",
     )
 
 

@@ -47,7 +47,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         field: The payload's name of `reported`; `derived_field` the connector's.
         difference: reported - own, exactly; `parts` sum to it. relative: its size over |reported|.
         hint: Where our rules cannot say: the mode under which they would give the reported figure.
-        connector: derived - reported with its code, where they differ by more than a connector's rounding.
+        connector: derived - reported, where they differ by more than a connector's rounding; derived - own where the
+            venue reports nothing.
         reason: Why it is skipped, or in words why it failed.
         basis: Formula, parameters and date of `own`.
     """

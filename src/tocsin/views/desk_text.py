@@ -25,7 +25,7 @@ def render_report(report: Report, *, is_full: bool = False) -> str:
             that failed, and the notes on accounts with one that failed.
     """
     blocks: list[str] = []
-    judged = [row for row in report.rows if row.quantity and (row.status is not Status.SKIPPED or row.parts)]
+    judged = [row for row in report.rows if row.quantity and (row.status is not Status.SKIPPED or row.code)]
     shown = [row for row in judged if is_full or _is_worth_showing(row)]
     if shown:
         blocks.append(render_text(_table(shown)))

@@ -278,8 +278,9 @@ def test_what_only_the_connector_says_is_shown_and_skipped() -> None:
     dump = [{"symbol": "BTC/USDT:USDT", "contracts": 25.0, "side": "long", "maintenanceMargin": 17.0, "info": info}]
     row = row_of(dump, "maintenance", "BTCUSDT")
     assert row.status is Status.SKIPPED
-    assert (row.reported, row.derived) == (None, D(17))
-    assert "CONNECTOR_DERIVED" in row.reason
+    assert (row.reported, row.derived, row.own) == (None, D(17), base.evaluation.legs[0].maintenance)
+    assert row.code is Code.CONNECTOR_DERIVED
+    assert row.reason
 
 
 def test_two_causes_are_told_apart() -> None:
