@@ -3,8 +3,9 @@ Prices of an underlying at which an account with several instruments of it falls
 PR-010 to PR-014).
 
 All instruments of an underlying move with its price: linear and inverse contracts and collateral in proportion. What
-options do nobody knows exactly, so that two answers bound it: the near one takes options at their worst, the far one
-leaves their marks. A price is a mark per lot of the contract that measures the underlying.
+options do nobody knows exactly, so that two answers bound it. An option moves with what it pays by nothing to all of
+it: the near answer takes each at the end of that range which is worse for its holder, the far one at the better. Time
+and volatility stand still. A price is a mark per lot of the contract that measures the underlying.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import NamedTuple
 from tocsin.core.integers import ceil_div, floor_div
 from tocsin.margin.requirement import compute_requirement
 from tocsin.margin.state import AccountState, Level
-from tocsin.margin.valuation import Line, Valuation, compute_equity, compute_raw_equity
+from tocsin.margin.valuation import Line, Valuation, compute_balances, compute_equity, compute_raw_equity
 from tocsin.sheet.terms import Kind
 
 GRID = 64
@@ -32,7 +33,7 @@ class Bound(NamedTuple):
 class PriceBand(NamedTuple):
     """
     Where an account falls as the price of `underlying` falls (`down`) or rises (`up`), each as (near, far): options at
-    their worst, options as they are marked. The two are the same for an account without options.
+    their worst, options at their best. The two are the same for an account without options.
 
     `measured_by` is the contract whose mark per lot is meant, `moved` the contracts and `moved_assets` the assets that
     move with it; all else stays: other underlyings, funding, holds, arrays.
@@ -54,8 +55,9 @@ def price_band(
     no contract measures it.
 
     One mark before each answer the account stands, at it it falls. Equity less requirement is concave in the price
-    without inverse contracts whose coin does not move with it, and then the answer is the only crossing; else the way
-    is looked at in `GRID` steps, and a fall between two of them that is made good before the next can be missed.
+    without options and without inverse contracts whose coin does not move with it; then the answer is the only
+    crossing on its side. Else the way is looked at in `GRID` steps, and a fall between two of them that is made good
+    before the next can be missed.
     """
     terms = valuation.underlyings.get(underlying)
     if terms is None or terms.contract not in valuation.lines:
@@ -63,7 +65,8 @@ def price_band(
     reference = valuation.lines[terms.contract]
     moved = tuple(c for c in sorted(account.positions) if valuation.lines[c].terms.underlying == underlying)
     assets = tuple(a for a in valuation.risky_assets if valuation.assets[a].underlying == underlying)
-    if not moved and not any(account.cash.get(a) for a in assets):
+    balances = compute_balances(account, valuation) if assets else {}
+    if not moved and not any(balances.get(a) for a in assets):
         return None
     options = any(valuation.lines[c].terms.kind == Kind.OPTION for c in moved)
     ends = _ends(reference)
@@ -130,7 +133,7 @@ def _moved_to(
             continue
         if line.terms.kind == Kind.OPTION:
             held = account.positions[contract][0]
-            used = _option_mark(line, reference, held, mark, top, bottom) if worst else line.mark
+            used = _option_mark(line, reference, mark, rises=top > bottom, highest=(held < 0) is worst)
         elif line.terms.kind == Kind.INVERSE:
             used = min(-1, -ceil_div(-line.mark * bottom, top))
         else:
@@ -144,22 +147,23 @@ def _moved_to(
     return valuation.with_marks(marks, prices)
 
 
-def _option_mark(line: Line, reference: Line, lots: int, mark: int, top: int, bottom: int) -> int:
+def _option_mark(line: Line, reference: Line, mark: int, *, rises: bool, highest: bool) -> int:
     """
-    Return the worst mark for the holder of an option: nothing for a long one; for a short one its mark and all that the
-    underlying of a lot moved beyond it, if the move goes against it.
+    Return the highest or lowest mark per lot of an option once the reference contract is at `mark`, at least 0.
+
+    What a lot pays follows `units x S`, in coin `units x K / S`: an option in coin is one on the price of money in it.
+    The option moves the way its payoff does, by nothing to all of the move of that, rounded up.
     """
     option = line.terms.option
-    if lots > 0 or option is None:
-        return 0
-    if not (top > bottom if option.is_call else top < bottom):
-        return line.mark
+    assert option is not None
     units, k = line.terms.units, reference.terms.units
+    was, move = reference.mark, abs(mark - reference.mark)
     if option.in_coin:
-        # In coin a lot pays at most units x (1 - K / S): the move of the price is more than that of the payoff.
-        gain = ceil_div(units * abs(top - bottom), min(top, bottom))
-    elif reference.terms.kind == Kind.INVERSE:
-        gain = ceil_div(units * k * abs(mark - reference.mark), mark * reference.mark)
+        units *= option.strike
+    if option.in_coin == (reference.terms.kind == Kind.INVERSE):
+        most = ceil_div(units * move, k)
     else:
-        gain = ceil_div(units * abs(mark - reference.mark), k)
-    return line.mark + gain
+        most = ceil_div(units * k * move, was * mark)
+    if rises == option.is_call:
+        return line.mark + most if highest else line.mark
+    return line.mark if highest else max(0, line.mark - most)
