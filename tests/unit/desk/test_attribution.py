@@ -301,3 +301,11 @@ def test_no_price_in_each_spelling_agrees_with_no_price() -> None:
         assert row.reported is None
         assert row.status is Status.FAILED
         assert "there is no price" in row.reason
+
+
+def test_a_figure_that_the_rules_start_from_proves_nothing() -> None:
+    payload = {"uniMMR": "5167.92171923", "accountEquity": "122607.35137903", "accountMaintMargin": "23.72469206"}
+    rows = {row.quantity: row for row in check_reading(read(payload))}
+    assert rows["equity"].status is rows["maintenance"].status is Status.SKIPPED
+    assert "taken as given" in rows["equity"].reason
+    assert rows["ratio"].status is Status.PASSED
