@@ -4,30 +4,23 @@
 Read it beside the rulebook: each method of `_apply_*` is one row kind. It is exact and slow on purpose.
 """
 
+from tocsin.accounts import money
 from tocsin.accounts.booking import book_fill
 from tocsin.accounts.leaf import decode_leaf, encode_leaf
 from tocsin.accounts.store import Results, RowKind, Rows
 from tocsin.core.errors import InvariantBroken, Reason
-from tocsin.core.integers import ceil_div, floor_div
-from tocsin.core.limits import CASH_MAX, HOLD_CAPS_MAX, LOTS_MAX, POSITIONS_MAX, PRICE_SCALE
+from tocsin.core.limits import CASH_MAX, HOLD_CAPS_MAX, LOTS_MAX, POSITIONS_MAX
 from tocsin.margin.levels import compute_level
 from tocsin.margin.requirement import INITIAL, SCALE, compute_requirement, sum_requirement
 from tocsin.margin.state import AccountClass, AccountState, Level, Mode
 from tocsin.margin.valuation import (
-    EQUITY_SCALE,
     Line,
     Valuation,
-    compute_balances,
     compute_equity,
-    value_balance,
-    value_balances,
 )
 from tocsin.sheet.terms import Kind
 
-Result = tuple[Reason, int, int]
-
-INTEREST_SCALE = 10**12
-"""Denominator of interest in one cycle."""
+Result = money.Result
 
 
 class PlainStore:
@@ -75,7 +68,7 @@ class PlainStore:
             result = self._handlers[RowKind(kind)](account, key, a, b, c, d)
             if e and not result[0]:
                 asset = self._valuation.lines[key].asset
-                self._set_cash(account, asset, account.cash.get(asset, 0) - e)
+                money.set_cash(account, asset, account.cash.get(asset, 0) - e)
             out.add(*result)
         return out
 
@@ -130,9 +123,14 @@ class PlainStore:
         if asset not in self._valuation.assets:
             return Reason.UNKNOWN_ASSET, 0, 0
         after = account.cash.get(asset, 0) + amount
-        if self._bounded and amount > 0 and after > 0 and not self._cash_fits(account.cash, asset, after):
+        if (
+            self._bounded
+            and amount > 0
+            and after > 0
+            and not money.cash_fits(self._valuation, account.cash, asset, after)
+        ):
             return Reason.ADMISSION_BOUND, abs(after), CASH_MAX
-        self._set_cash(account, asset, after)
+        money.set_cash(account, asset, after)
         return Reason.OK, after, 0
 
     def _apply_trade(self, account: AccountState, contract: int, lots: int, value: int, bid: int, ask: int) -> Result:
@@ -154,7 +152,7 @@ class PlainStore:
             if booked.entry:
                 raise InvariantBroken(f"account {account.id}: entry sum {booked.entry} left without lots")
             account.positions.pop(contract, None)
-        self._set_cash(account, line.asset, cash)
+        money.set_cash(account, line.asset, cash)
         self._report_hold(account, line, bid, ask)
         return Reason.OK, booked.lots, booked.cash
 
@@ -168,10 +166,10 @@ class PlainStore:
                 return Reason.OUT_OF_RANGE, 0, 0
             if abs(lots) > line.terms.position_cap:
                 return Reason.POSITION_CAP, 0, 0
-            if abs(got) > CASH_MAX or not self._cash_fits(trial, line.asset, paid):
+            if abs(got) > CASH_MAX or not money.cash_fits(self._valuation, trial, line.asset, paid):
                 return Reason.ADMISSION_BOUND, 0, 0
-        self._set_cash(account, base, got)
-        self._set_cash(account, line.asset, paid)
+        money.set_cash(account, base, got)
+        money.set_cash(account, line.asset, paid)
         self._report_hold(account, line, bid, ask)
         return Reason.OK, 0, -value
 
@@ -204,88 +202,31 @@ class PlainStore:
         if is_reducing(after - lots, after):
             # What reduces is always booked: it moves a bounded P&L into cash, and forced closes may not fail.
             return Reason.OK
-        return Reason.OK if self._cash_fits(account.cash, line.asset, cash) else Reason.ADMISSION_BOUND
-
-    def _cash_fits(self, others: dict[int, int], asset: int, cash: int) -> bool:
-        """Say whether an account may hold `cash` of `asset` beside its other cash, at the price caps (UN-010)."""
-        held = {**others, asset: cash}
-        assets = self._valuation.assets
-        valued = sum(abs(units) * assets[a].price_cap for a, units in held.items())
-        return abs(cash) <= CASH_MAX and valued <= CASH_MAX * PRICE_SCALE
+        return Reason.OK if money.cash_fits(self._valuation, account.cash, line.asset, cash) else Reason.ADMISSION_BOUND
 
     def _apply_withdraw(self, account: AccountState, asset: int, amount: int, _b: int, _c: int, _d: int) -> Result:
-        """Move min(wanted, cash, E_c, initial headroom) to in-transit (rule AC-006); x moved, y what was possible."""
-        terms = self._valuation.assets.get(asset)
-        if terms is None:
+        if asset not in self._valuation.assets:
             return Reason.UNKNOWN_ASSET, 0, 0
-        possible = self._removable(account, asset)
-        moved = min(amount, possible)
-        if moved == 0:
-            return Reason.INSUFFICIENT_MARGIN, amount, possible
-        self._set_cash(account, asset, account.cash[asset] - moved)
-        account.in_transit[asset] = account.in_transit.get(asset, 0) + moved
-        return Reason.OK, moved, possible
+        return money.withdraw(account, self._valuation, asset, amount)
 
     def _apply_debit(self, account: AccountState, asset: int, amount: int, _b: int, _c: int, _d: int) -> Result:
-        """Take all of `amount` out of cash if a withdrawal could move as much (rule AC-031)."""
         if asset not in self._valuation.assets:
             return Reason.UNKNOWN_ASSET, 0, 0
-        possible = self._removable(account, asset)
-        if amount > possible:
-            return Reason.INSUFFICIENT_MARGIN, amount, possible
-        self._set_cash(account, asset, account.cash[asset] - amount)
-        return Reason.OK, amount, possible
-
-    def _removable(self, account: AccountState, asset: int) -> int:
-        """Return min(cash, E_c, initial headroom), at least 0: what may leave (rule AC-006)."""
-        possible = min(account.cash.get(asset, 0), compute_balances(account, self._valuation).get(asset, 0))
-        return max(0, min(possible, self._headroom(account, asset, possible)))
+        return money.debit(account, self._valuation, asset, amount)
 
     def _apply_credit(self, account: AccountState, asset: int, amount: int, _b: int, _c: int, _d: int) -> Result:
-        """Put `amount` into cash, or, where the account may hold no more, on its way out (rule AC-032)."""
-        after = account.cash.get(asset, 0) + amount
-        if after <= 0 or self._cash_fits(account.cash, asset, after):
-            self._set_cash(account, asset, after)
-            return Reason.OK, amount, 0
-        account.in_transit[asset] = account.in_transit.get(asset, 0) + amount
-        return Reason.OK, 0, amount
+        return money.credit(account, self._valuation, asset, amount)
 
     def _apply_borrow(self, account: AccountState, asset: int, amount: int, cap: int, _c: int, _d: int) -> Result:
-        """Move up to `amount` to in-transit; the balance may fall to -cap while `initial` is covered (rule AC-035)."""
         if asset not in self._valuation.assets:
             return Reason.UNKNOWN_ASSET, 0, 0
-        balance = compute_balances(account, self._valuation).get(asset, 0)
-        possible = max(0, min(amount, balance + cap))
-        after = account.cash.get(asset, 0) - possible
-        if not self._cash_fits(account.cash, asset, after):
-            possible = 0
-        moved = self._headroom(account, asset, possible)
-        if moved == 0:
-            return Reason.INSUFFICIENT_MARGIN, amount, moved
-        self._set_cash(account, asset, account.cash.get(asset, 0) - moved)
-        account.in_transit[asset] = account.in_transit.get(asset, 0) + moved
-        return Reason.OK, moved, balance
+        return money.borrow(account, self._valuation, asset, amount, cap)
 
     def _apply_accrue(self, account: AccountState, asset: int, charge: int, credit: int, _c: int, _d: int) -> Result:
-        """Charge interest on a negative balance, rounded up, or credit it on a positive one, rounded down (AC-036)."""
-        balance = compute_balances(account, self._valuation).get(asset, 0)
-        if balance < 0:
-            due = ceil_div(-balance * charge, INTEREST_SCALE)
-            if due and not self._cash_fits(account.cash, asset, account.cash.get(asset, 0) - due):
-                due = 0
-            self._set_cash(account, asset, account.cash.get(asset, 0) - due)
-            return Reason.OK, due, 0
-        due = floor_div(balance * credit, INTEREST_SCALE)
-        if due and not self._cash_fits(account.cash, asset, account.cash.get(asset, 0) + due):
-            due = 0
-        self._set_cash(account, asset, account.cash.get(asset, 0) + due)
-        return Reason.OK, 0, due
+        return money.accrue(account, self._valuation, asset, charge, credit)
 
     def _apply_convert(self, account: AccountState, asset: int, got: int, other: int, given: int, _d: int) -> Result:
-        """Exchange `given` units of `other` for `got` of `asset`, as decided (rule AC-037)."""
-        self._set_cash(account, asset, account.cash.get(asset, 0) + got)
-        self._set_cash(account, other, account.cash.get(other, 0) - given)
-        return Reason.OK, got, given
+        return money.convert(account, asset, got, other, given)
 
     def _apply_rescale(self, account: AccountState, contract: int, k: int, _b: int, _c: int, _d: int) -> Result:
         """Multiply lots and holds by k; entry sums stay, marks are divided by k at the same time (rule AC-038)."""
@@ -326,41 +267,6 @@ class PlainStore:
         account.mode = trial.mode
         return Reason.OK, needed, equity
 
-    def _headroom(self, account: AccountState, asset: int, possible: int) -> int:
-        """
-        Return the most units, at most `possible`, that may leave with equity still at the initial requirement.
-        """
-        if possible <= 0:
-            return possible
-        if not (account.positions or account.holds) and possible <= account.cash.get(asset, 0):
-            if not any(b < 0 for b in account.cash.values()):
-                return possible
-        valuation = self._valuation
-        risky = asset in valuation.risky_assets and valuation.factors(account.mode).scenario_counts
-        need = compute_requirement(account, valuation, INITIAL)
-        balances = compute_balances(account, valuation)
-        terms, price = valuation.assets[asset], valuation.prices[asset]
-        have = balances.get(asset, 0)
-        rest = value_balances({**balances, asset: 0}, valuation)
-
-        def stands(units: int) -> bool:
-            value = value_balance(terms, price, valuation.price_owed(asset), have - units)
-            least = need
-            if risky:
-                # What the balance risks leaves with it; the sheet sees to it that it always counts for more (SH-024).
-                trial = account.copy()
-                trial.cash[asset] = trial.cash.get(asset, 0) - units
-                least = compute_requirement(trial, valuation, INITIAL)
-            return (rest + value) // EQUITY_SCALE >= least
-
-        if not stands(0):
-            return 0
-        low, high = 0, possible
-        while low < high:
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if stands(middle) else (low, middle - 1)
-        return low
-
     def _apply_release(self, account: AccountState, asset: int, amount: int, _b: int, _c: int, _d: int) -> Result:
         left = account.in_transit.get(asset, 0) - amount
         if left < 0:
@@ -373,7 +279,7 @@ class PlainStore:
 
     def _apply_recall(self, account: AccountState, asset: int, _a: int, _b: int, _c: int, _d: int) -> Result:
         moved = account.in_transit.pop(asset, 0)
-        self._set_cash(account, asset, account.cash.get(asset, 0) + moved)
+        money.set_cash(account, asset, account.cash.get(asset, 0) + moved)
         return Reason.OK, moved, 0
 
     def _apply_hold(self, account: AccountState, contract: int, bid: int, ask: int, _c: int, _d: int) -> Result:
@@ -414,7 +320,7 @@ class PlainStore:
                 return Reason.CONTRACT_NOT_ALLOWED, 0, 0
             if others >= POSITIONS_MAX:
                 return Reason.POSITIONS_MAX, others + 1, POSITIONS_MAX
-        if line.terms.kind == Kind.SPOT and not self._can_deliver(account, line, bid, ask, lots):
+        if line.terms.kind == Kind.SPOT and not money.can_deliver(account, self._valuation, line, lots):
             return Reason.INSUFFICIENT_CASH, abs(lots), 0
         equity = compute_equity(account, self._valuation)
         before = sum_requirement(account, self._valuation, INITIAL)
@@ -430,19 +336,6 @@ class PlainStore:
             return Reason.OK, needed, equity
         return Reason.INSUFFICIENT_MARGIN, needed, equity
 
-    def _can_deliver(self, account: AccountState, line: Line, bid: int, ask: int, lots: int) -> bool:
-        """
-        Say whether a spot order and those resting on its side can be delivered at the mark: from the balance and what
-        the account may borrow of the asset (rule AC-026).
-        """
-        if lots > 0:
-            asset, needed = line.asset, (bid + lots) * line.mark
-        else:
-            asset, needed = line.terms.base, (ask - lots) * line.terms.base_units
-        lent = self._valuation.assets[asset].borrow
-        cap = lent.account_cap if lent is not None and self._valuation.sheet.classes[account.kind].borrows else 0
-        return needed <= compute_balances(account, self._valuation).get(asset, 0) + cap
-
     def _apply_take(self, account: AccountState, contract: int, _a: int, _b: int, _c: int, _d: int) -> Result:
         """Close at mark: cash gets q x (m - F) - e; x lots, y booked value q x (m - F)."""
         lots, entry = account.positions.pop(contract, (0, 0))
@@ -450,15 +343,8 @@ class PlainStore:
             return Reason.OK, 0, 0
         line = self._valuation.lines[contract]
         value = lots * line.net
-        self._set_cash(account, line.asset, account.cash.get(line.asset, 0) + value - entry)
+        money.set_cash(account, line.asset, account.cash.get(line.asset, 0) + value - entry)
         return Reason.OK, lots, value
-
-    @staticmethod
-    def _set_cash(account: AccountState, asset: int, amount: int) -> None:
-        if amount:
-            account.cash[asset] = amount
-        else:
-            account.cash.pop(asset, None)
 
     @staticmethod
     def _set_hold(account: AccountState, contract: int, bid: int, ask: int) -> None:
