@@ -36,7 +36,7 @@ def incident_sheet(side: int = 1, **changes: Any) -> t.RiskSheet:
     def contract(ident: int, symbol: str) -> t.ContractTerms:
         return t.ContractTerms(
             ident, symbol, kind, USD, 1, 10_000_000, 100_000, (t.Tier(0, 50_000),), capacity_lots=100,
-            impact_ppm=10_000, fee_ppm=1_000, loadings=(300,), own_loading=100, gap_charge=100,
+            impact_ppm=10_000, fee_ppm=1_000, loadings=(30,), own_loading=10, gap_charge=100,
         )  # fmt: skip
 
     perp = replace(contract(PERP, "PERP"), **changes.pop("perp", {}))
