@@ -106,8 +106,8 @@ def say(kind: str, **fields: int | str) -> str:
             "borrowed",
             {"key": USDT, "a": 3_000_000, "b": 0, "x": 1_000_000, "y": -500_000},
             (
-                "asked to borrow 3.00 USDT: 1.00 USDT is in transit, the most its cap and the initial level allow; balance "
-                "before −0.50 USDT"
+                "asked to borrow 3.00 USDT: 1.00 USDT is in transit, the most its cap and the initial level allow; "
+                "balance before −0.50 USDT"
             ),
         ),
         (
