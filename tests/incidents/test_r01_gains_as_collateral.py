@@ -1,11 +1,11 @@
 """
 R1: gains that exist only at a mark are no collateral, and the interest a market may carry is bounded.
 
-11 October 2022, Mango Markets: two accounts of one person, 5 million dollars each, took the two sides of a perpetual on
-a thin token. He bought the token from 0.04 to 0.91 dollars; the long account then borrowed 116 million dollars of other
-people's deposits against its unrealised gain and left. Here gains can be discounted at `initial`, a slow mark makes
-`initial` tighter while the mark runs ahead of it, and open interest has a cap. Small numbers: 100 lots at 100,000, up 22
-times; of what they paid in nobody else's money is ever paid out.
+11 October 2022, Mango Markets: two accounts of one person, 5 million dollars each, took the two sides of a perpetual
+on a thin token. He bought the token from 0.04 to 0.91 dollars; the long account then borrowed 116 million dollars of
+other people's deposits against its unrealised gain and left. Here gains can be discounted at `initial`, a slow mark
+makes `initial` tighter while the mark runs ahead of it, and open interest has a cap. Small numbers: 100 lots at
+100,000, up 22 times; of what they paid in nobody else's money is ever paid out.
 """
 
 import pytest

@@ -2,8 +2,8 @@
 R2: a price that its source does not vouch for liquidates nobody.
 
 December 2021, Mango Markets: an oracle published a price with a very wide interval of confidence; nobody looked at the
-interval, and three accounts were liquidated for 124,000 dollars. Here a publisher grades what it publishes: what is not
-fresh leaves the last good mark as it is, opens nothing, and is in no plan.
+interval, and three accounts were liquidated for 124,000 dollars. Here a publisher grades what it publishes: what is
+not fresh leaves the last good mark as it is, opens nothing, and is in no plan.
 """
 
 import pytest

@@ -1,10 +1,10 @@
 """
 R4: leaving through the liquidation is never cheaper than closing, and nobody can take out what closing will cost.
 
-12 March 2025, Hyperliquid: a trader long 300 million dollars of ETH with 50 times leverage took his unrealised profit
-out as cash, let the rest be liquidated, and left the position to the vault, which lost 4 million closing it; he kept
-1.8 million. Here `initial` must stay behind whoever takes money out, large positions need more at every level, and all
-equity goes with the position. Small numbers: 1,000 lots of 100,000, whose sale moves the price by 4 %.
+12 March 2025, Hyperliquid: a trader long 300 million dollars of ETH took his unrealised profit out as cash, let the
+rest be liquidated, and left the position to the vault, which lost 4 million closing it. Here `initial` must stay
+behind whoever takes money out, large positions need more at every level, and all equity goes with the position. Small
+numbers: 1,000 lots of 100,000, whose sale moves the price by 4 %.
 """
 
 import pytest

@@ -3,9 +3,9 @@ R5: what stands behind one market is that market's, auto-deleveraging starts by 
 
 26 March 2025, Hyperliquid: a trader sold 4 million dollars of a thin token (JELLY) to himself, drove its price up four
 times, and let the vault take the short over. The vault pooled the capital of all markets, so that it never looked
-bankrupt and auto-deleveraging never started; with 12 million lost the market was closed by vote at 0.0095, a price
-nobody could trade at. Here a market's losses draw on its own fund, lots the default account could not trade away go to
-the other side after a published number of cycles whatever the funds hold, and a delivery price has a band.
+bankrupt and auto-deleveraging never started; the market was closed by vote at 0.0095, a price nobody could trade at.
+Here a market's losses draw on its own fund, lots the default account could not trade away go to the other side after a
+published number of cycles whatever the funds hold, and a delivery price has a band.
 """
 
 import pytest

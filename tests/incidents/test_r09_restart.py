@@ -1,10 +1,10 @@
 """
 R9: after an outage nobody is liquidated before prices are known again and there was time to act.
 
-10 October 2025, dYdX v4: after about 8 hours without blocks the chain came back with the prices its validators had last
-agreed on and liquidated at them; 27 claims, 462,000 dollars were paid. Here the first cycle after a gap is an outage:
-orders only reduce, deadlines move, and nothing is called, expires or is liquidated until a grace is over and enough
-contracts are fresh, at most for a published time.
+10 October 2025, dYdX v4: after about 8 hours without blocks the chain came back with the prices its validators had
+last agreed on and liquidated at them; 27 claims, 462,000 dollars were paid. Here the first cycle after a gap is an
+outage: orders only reduce, deadlines move, and nothing is called, expires or is liquidated until a grace is over and
+enough contracts are fresh, at most for a published time.
 """
 
 import pytest

@@ -24,7 +24,9 @@ SIDES = pytest.mark.parametrize("side", [1, -1])
 
 def at(side: int, mark: int = MARK) -> Valuation:
     entry = Mark(side * mark, 0, Grade.FRESH, 0)
-    return Valuation(incident_sheet(side), Marks({PERP: entry, ALT: Mark(side * MARK, 0, Grade.FRESH, 0)}, {USD: 10**6}))
+    return Valuation(
+        incident_sheet(side), Marks({PERP: entry, ALT: Mark(side * MARK, 0, Grade.FRESH, 0)}, {USD: 10**6})
+    )
 
 
 def holder(side: int, lots: int, cash: int, entry: int = MARK) -> AccountState:
@@ -33,7 +35,7 @@ def holder(side: int, lots: int, cash: int, entry: int = MARK) -> AccountState:
 
 @SIDES
 @settings(max_examples=30)
-@given(cash=st.integers(-10**7, 10**7), mark=st.integers(1, 300_000), lots=st.integers(1, 80))
+@given(cash=st.integers(-(10**7), 10**7), mark=st.integers(1, 300_000), lots=st.integers(1, 80))
 def test_r11_the_price_is_of_the_whole_position_and_in_bounds(side: int, cash: int, mark: int, lots: int) -> None:
     """PR-005: `mark - equity / lots` of a long, up to one unit, between one and the cap, or none with the reason."""
     answer = bankruptcy_price(holder(side, lots, cash), at(side, mark), PERP)
