@@ -10,12 +10,14 @@ from msgspec.structs import replace
 from tests.helpers.broad import BroadChaos, broad_history
 from tests.helpers.checks import check_all
 from tests.helpers.hosts import write_journal
+from tests.helpers.worlds import Driver
 from tests.properties.test_determinism import ShuffledHost, assert_same, deal, join, may_join, split_rows
 from tocsin.engine import commands as cm
 from tocsin.engine.engine import Engine
 from tocsin.journal.replay import replay_journal
 from tocsin.journal.verify import verify
 from tocsin.journal.why import explain
+from tocsin.margin.state import Mode
 from tocsin.views.why_text import write_steps
 
 SEEDS = (0, 1, 2, 3)
@@ -130,3 +132,14 @@ def test_nothing_is_stuck(seed):
     assert not (state.claims or state.queue or state.intents or state.moved or state.settling or state.rescaling)
     assert not state.resuming and not state.grace_from_ns
     assert deal(world, Engine(world.first_sheet, world.start_ns))[-1].root == world.results[-1].root
+
+
+def test_a_portfolio_account_needs_a_sheet_that_offers_it():
+    """AC-033: refused before it is stamped, so that no shard ever meets rows of an account that was not opened."""
+    driver = Driver()
+    refused = driver.send(cm.OpenAccount, account=1, root=1, mode=Mode.PORTFOLIO)
+    assert refused.number == "R-2007"
+    driver.open(2)
+    assert driver.send(cm.ChangeMode, account=2, mode=Mode.PORTFOLIO).number == "R-2007"
+    world = BroadChaos()
+    world.ok(cm.OpenAccount, account=1, root=1, mode=Mode.PORTFOLIO)

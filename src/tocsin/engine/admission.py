@@ -7,6 +7,7 @@ A check answers with a refusal, which names field, value and what is accepted, o
 from tocsin.core import limits
 from tocsin.core.errors import Reason, Refused
 from tocsin.engine import commands as cm
+from tocsin.margin.state import Mode
 from tocsin.sheet.terms import RiskSheet
 
 
@@ -22,6 +23,7 @@ class Admission:
         self._all_contracts: frozenset[int] = frozenset()
         self._assets: frozenset[int] = frozenset()
         self._borrowable: frozenset[int] = frozenset()
+        self._has_portfolio = False
         self._vault: dict[int, int] = {}
 
     def set_terms(self, sheet: RiskSheet, marked: frozenset[int], vault: dict[int, int] | None = None) -> None:
@@ -34,6 +36,7 @@ class Admission:
         self._contracts = self._all_contracts & marked
         self._assets = frozenset(a.id for a in sheet.assets)
         self._borrowable = frozenset(a.id for a in sheet.assets if a.borrow is not None)
+        self._has_portfolio = sheet.portfolio is not None
 
     def paid_in(self, asset: int, amount: int) -> None:
         """Count an accepted payment into a vault."""
@@ -47,7 +50,7 @@ class Admission:
             case cm.Deposit() | cm.Withdraw() | cm.Transfer() | cm.Borrow():
                 return self._check_money(command)
             case cm.ChangeMode():
-                return self._check_account(command.account)
+                return self._check_account(command.account) or self._check_mode(command.mode)
             case cm.LinkOwner():
                 return self._check_account(command.account) or _check_range("owner", command.owner, 0)
             case cm.Fills():
@@ -154,7 +157,13 @@ class Admission:
                 return Refused(Reason.OUT_OF_RANGE, detail=f"{name} must be 1 to {limits.ACCOUNT_ID_MAX}, was {value}")
         if command.account in self.directory:
             return Refused(Reason.ACCOUNT_EXISTS, detail=f"account must be new, was {command.account}")
-        return None
+        return self._check_mode(command.mode)
+
+    def _check_mode(self, mode: Mode) -> Refused | None:
+        if mode != Mode.PORTFOLIO or self._has_portfolio:
+            return None
+        detail = "mode must be cross, isolated or external: the sheet has no components for portfolio accounts"
+        return Refused(Reason.MODE_NOT_ALLOWED, detail=detail)
 
     def _check_fills(self, command: cm.Fills) -> Refused | None:
         columns = (command.buyer, command.seller, command.contract, command.lots, command.value)
