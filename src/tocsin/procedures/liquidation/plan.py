@@ -1,13 +1,14 @@
 """
 The greedy plan: which lots to close so that an account leaves `margin_call` (rules LQ-010 to LQ-019).
 
-Legs in order of requirement freed per cost (compared by cross-multiplication, ties by contract); whole legs until the
-target is reached, then the fewest lots of the last. Legs that hedge each other free nothing alone and are closed
-together, in equal parts. Only legs with a fresh mark take part.
+Legs in order of requirement freed per cost (compared by cross-multiplication, ties by contract); as much of each as
+frees anything until the target is reached, then the fewest lots of the last. Legs that hedge each other free nothing
+alone and are closed together, in equal parts. Only legs with a fresh mark take part.
 """
 
 from collections.abc import Callable, Sequence
 from functools import cmp_to_key
+from itertools import pairwise
 from typing import NamedTuple
 
 from tocsin.core.integers import PPM, ceil_div, floor_div
@@ -76,20 +77,15 @@ def plan_liquidation(account: AccountState, valuation: Valuation, working: dict[
         draft.close(contract, working[contract])
     start = draft.trial.copy()
     if valuation.sheet.liquidation.mode == LiquidationMode.FULL:
-        for contract in draft.rank_legs():
+        fresh = [c for c in sorted(draft.trial.positions) if valuation.lines[c].fresh]
+        for contract in dict.fromkeys([*draft.rank_legs(), *fresh]):
             draft.close(contract, -draft.lots(contract))
     else:
         _reduce(draft)
     moves = [(c, draft.lots(c) - _lots(start, c)) for c in draft.order if draft.lots(c) != _lots(start, c)]
     need = sum_requirement(account, valuation, LIQUIDATION)
-    slices: list[Slice] = []
-    before = sum_requirement(start, valuation, LIQUIDATION)
-    for contract, move in moves:
-        _close_at_mark(start, valuation.lines[contract], move)
-        after = sum_requirement(start, valuation, LIQUIDATION)
-        share = concession_limit(equity, before - after, need)
-        before = after
-        slices.append(_price_slice(valuation.lines[contract], move, share))
+    shares = _share_concession(start, moves, valuation, equity, need)
+    slices = [_price_slice(valuation.lines[c], move, share) for (c, move), share in zip(moves, shares, strict=True)]
     return Plan(tuple(slices), draft.reached(), draft.cost, _total_concession(account, draft.trial, valuation, equity))
 
 
@@ -154,18 +150,26 @@ class _Draft:
 
     def rank_legs(self) -> list[int]:
         """
-        Return the contracts with a fresh mark whose close frees requirement, most per cost first, ties by id.
+        Return the contracts with a fresh mark of which some close frees requirement, most per cost first, ties by id.
+
+        Each is measured by the close that frees the most: the whole leg, or so much that the rest is hedged.
         """
         whole = sum_requirement(self.trial, self.valuation, MARGIN_CALL)
         measures: dict[int, tuple[int, int]] = {}
         for contract, (lots, _) in self.trial.positions.items():
             line = self.valuation.lines[contract]
             if line.fresh:
-                without = self.trial.copy()
-                _close_at_mark(without, line, -lots)
-                freed = whole - sum_requirement(without, self.valuation, MARGIN_CALL)
-                if freed > 0:
-                    measures[contract] = freed, expected_cost(line, lots)
+
+                def freed(k: int, ln: Line = line, sign: int = -1 if lots > 0 else 1) -> int:
+                    without = self.trial.copy()
+                    if k:
+                        _close_at_mark(without, ln, sign * k)
+                    return whole - sum_requirement(without, self.valuation, MARGIN_CALL)
+
+                best = _top(abs(lots), freed)
+                most = freed(best)
+                if most > 0:
+                    measures[contract] = most, expected_cost(line, best)
 
         def compare(a: int, b: int) -> int:
             (freed_a, cost_a), (freed_b, cost_b) = measures[a], measures[b]
@@ -192,29 +196,63 @@ def _close_at_mark(account: AccountState, line: Line, move: int) -> None:
         account.cash[line.asset] = account.cash.get(line.asset, 0) + lots * line.net - entry
 
 
+def _top(most: int, gap: Callable[[int], int]) -> int:
+    """
+    Return the steps, 0 to `most`, with the largest `gap`, a concave function; of equal ones the most.
+    """
+    if most == 0 or gap(most) >= gap(most - 1):
+        return most
+    low, high = 0, most
+    while high - low > 2:
+        third = (high - low) // 3
+        left, right = low + third, high - third
+        low, high = (left, high) if gap(left) < gap(right) else (low, right)
+    return max(range(low, high + 1), key=lambda k: (gap(k), k))
+
+
 def _fewest(most: int, gap: Callable[[int], int]) -> int:
     """
-    Return the fewest steps, 1 to `most`, with `gap >= 0`, or those with the largest gap if none reaches it.
+    Return the fewest steps, 1 to `most`, with `gap >= 0`, or those with the largest gap if none reaches it; 0 if none
+    is larger than without any.
 
     `gap` is concave: a requirement is convex in what is closed and the cost all but linear. So it rises to one top and,
     from below zero, passes zero at most once on the way there (rule LQ-014).
     """
-    if gap(most) >= 0:
-        top = most
-    else:
-        low, high = 0, most
-        while high - low > 2:
-            third = (high - low) // 3
-            left, right = low + third, high - third
-            low, high = (left, high) if gap(left) < gap(right) else (low, right)
-        top = max(range(low, high + 1), key=lambda k: (gap(k), k))
-        if top == 0 or gap(top) < 0:
-            return top if top and gap(top) > gap(0) else 0
+    top = most if gap(most) >= 0 else _top(most, gap)
+    if gap(top) < 0:
+        return top if gap(top) > gap(0) else 0
     low, high = 0, top
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if gap(middle) >= 0 else (middle, high)
     return high
+
+
+def _share_concession(
+    start: AccountState, moves: Sequence[tuple[int, int]], valuation: Valuation, equity: int, need: int
+) -> list[int]:
+    """
+    Return how much of equity each move may concede: by what it frees, taken in turn; by their impact bounds if one of
+    them frees nothing before the others follow (rule LQ-017). `need` is the requirement at `liquidation`.
+    """
+    after = start.copy()
+    needs = [sum_requirement(after, valuation, LIQUIDATION)]
+    for contract, move in moves:
+        _close_at_mark(after, valuation.lines[contract], move)
+        needs.append(sum_requirement(after, valuation, LIQUIDATION))
+    freed = [before - left for before, left in pairwise(needs)]
+    if all(part >= 0 for part in freed):
+        return [concession_limit(equity, part, need) for part in freed]
+    total = concession_limit(equity, needs[0] - needs[-1], need)
+    bounds = [_impact_bound(valuation.lines[c], move) for c, move in moves]
+    whole = max(1, sum(bounds))
+    return [floor_div(total * bound, whole) for bound in bounds]
+
+
+def _impact_bound(line: Line, move: int) -> int:
+    """Return what `move` lots may concede by the contract's impact bound, in valuation units, rounded down."""
+    rate = line.terms.impact_ppm * line.price * line.loss_ppm
+    return floor_div(abs(move) * line.notional * rate, PPM * PPM * PRICE_SCALE)
 
 
 def _price_slice(line: Line, move: int, share: int) -> Slice:
@@ -223,10 +261,8 @@ def _price_slice(line: Line, move: int, share: int) -> Slice:
 
     Rounded so that the account never concedes more: down to whole units, then down to whole marks per lot.
     """
-    loss = line.price * line.loss_ppm
-    impact = floor_div(abs(move) * line.notional * line.terms.impact_ppm * loss, PPM * PPM * PRICE_SCALE)
-    concession = min(share, impact)
-    per_lot = floor_div(concession * PPM * PRICE_SCALE, loss * abs(move))
+    concession = min(share, _impact_bound(line, move))
+    per_lot = floor_div(concession * PPM * PRICE_SCALE, line.price * line.loss_ppm * abs(move))
     limit = line.mark - per_lot if move < 0 else line.mark + per_lot
     return Slice(line.terms.id, move, limit, concession)
 
