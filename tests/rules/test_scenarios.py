@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from tocsin.core.errors import SheetError
+from tocsin.core.limits import UNDERLYINGS_MAX
 from tocsin.margin.requirement import INITIAL, LIQUIDATION, MARGIN_CALL, SCALE, TAKEOVER, compute_requirement
 from tocsin.margin.requirement import sum_requirement as exact_sum
 from tocsin.margin.scenario import scenario_component, scenario_values, sum_scenarios
@@ -525,6 +526,67 @@ def test_sh_023_concentration_counts_in_valuation_units():
     field = "contracts[1]: portfolio.requirement at the caps with concentration"
     refused(field, make_sheet({PERP: {"delta": most_delta}}, focus, portfolio=double))
     refused(field, make_sheet({PERP: {"delta": -most_delta}}, focus, portfolio=double))
+
+
+def test_sh_023_measured_by_another_contract():
+    """SH-023: gamma by how far the measuring contract's own cap is from its reference, whatever the sign."""
+    parts = t.Components(addon=ONE)
+    coin = {"contract": COIN, "reference": -100_000, "band": 0}
+    # The cap of COIN is 400,000: at most 5 times the reference beyond it, though PERP's own would be 11.
+    most = 2 * 2**51 // 10_000 // 5
+
+    def sheet(gamma):
+        return make_sheet({PERP: {"gamma": gamma}, COIN: {"mark_cap": 400_000}}, {BITCOIN: coin}, portfolio=parts)
+
+    assert validate_sheet(sheet(most))
+    refused("contracts[1]: portfolio.requirement at the caps", sheet(most + 1))
+
+
+def test_sh_023_both_sides_of_the_sum_at_the_bound():
+    """SH-023: 2^52 = 4,503,599,627,370,496 valuation units: delta by the last rate, times 10,000 lots, and the rest."""
+    focus = {BITCOIN: {"concentration": (t.Tier(0, 0), t.Tier(5, 500_000), t.Tier(9, 1_000_000))}}
+    parts = t.Components(charge=ONE, addon=t.LevelFactors(2_000_000, 0, 0, 0))
+
+    def sheet(charge):
+        return make_sheet({PERP: {"delta": 225_179_981_368, "charge_long": charge}}, focus, portfolio=parts)
+
+    # 2 x 225,179,981,368 a lot leave 2^52 / 10,000 - 450,359,962,736 = 1.05: a charge of 1.
+    assert validate_sheet(sheet(1))
+    refused("contracts[1]: portfolio.requirement at the caps with concentration", sheet(2))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"underlyings": {OTHER: {"id": 0, "symbol": "x" * 32}}, "contracts": {ALT: {"underlying": 0}}},
+        {"underlyings": {OTHER: {"id": 2**15 - 1, "gain_256": 256}}, "contracts": {ALT: {"underlying": 2**15 - 1}}},
+        {"underlyings": {BITCOIN: {"gain_256": 0, "band": 0, "reference": 1_000_000}}},
+        {"alone_256": 0}, {"alone_256": 256},
+        {"life": t.LifePolicy(0, 0, 0, 0)}, {"life": t.LifePolicy(10**15, 1_000_000, 10_000, 10**15)},
+        {"btc": {"row": (-666_666, *[0] * 7), "haircuts": (t.HaircutTier(0, 0),)}},
+        {"usd": {"gain_discount_ppm": 1_000_000}},
+        {"usd": {"borrow": t.BorrowTerms(0, 0, 1, 0, 0, 0, 1)}},
+        {"usd": {"borrow": t.BorrowTerms(2**53, 0, 999_999, 100_000_000, 100_000_000, 1_000_000, 1_000_000)}},
+        {"contracts": {ALT: {"gamma": 0, "delta": 2**51 // 10_000}}},
+        {"contracts": {PERP: {"expiry_ns": 2**62, "look_ahead_ns": 2**62, "trade_fee_cap_ppm": 1_000_000}}},
+        {"contracts": {ALT: {"array": (2**51 // 10_000, *ARRAY[1:])}}, "portfolio": t.Components()},
+    ],
+)  # fmt: skip
+def test_bounds_are_accepted(fields):
+    """SH-020 to SH-027: each at the last value that is allowed."""
+    assert validate_sheet(make_sheet(**fields))
+
+
+def test_sh_021_how_many():
+    """SH-021: at most so many underlyings, with numbers from 0 to 2^15 - 1."""
+    more = tuple(t.UnderlyingTerms(100 + i, f"U{i}") for i in range(UNDERLYINGS_MAX - 2))
+    sheet = make_sheet()
+    assert validate_sheet(replace(sheet, underlyings=(*sheet.underlyings, *more)))
+    last = t.UnderlyingTerms(99, "LAST")
+    refused("underlyings", replace(sheet, underlyings=(*sheet.underlyings, *more, last)))
+    for number in (-1, 2**15):
+        wrong = replace(last, id=number)
+        refused(f"underlyings[{number}].id", replace(sheet, underlyings=(*sheet.underlyings, wrong)))
 
 
 def test_sh_024_collateral_counts_for_what_it_risks():
