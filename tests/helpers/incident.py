@@ -56,14 +56,16 @@ def incident_sheet(side: int = 1, **changes: Any) -> t.RiskSheet:
 
 class Scene(Driver):
     """
-    The sheet at work. Every cut is checked: books, levels, cases, decisions, queue. MAKER trades unmargined.
+    The sheet at work. Every cut is checked: books, levels, cases, decisions, queue. MAKER trades unmargined;
+    without `priced` the coin has no price.
     """
 
     MAKER = 9
 
-    def __init__(self, side: int = 1, *, shards: int = 3, **changes: Any) -> None:
+    def __init__(self, side: int = 1, *, shards: int = 3, priced: bool = True, **changes: Any) -> None:
         super().__init__(incident_sheet(side, **changes), shards=shards)
         self.side = side
+        self.priced = priced
         self.mark()
         self.cut()
         self.open(self.MAKER, mode=Mode.EXTERNAL)
@@ -77,8 +79,8 @@ class Scene(Driver):
             mark=(self.side * perp, self.side * alt),
             funding=(0, 0),
             grade=(grade, grade),
-            asset=(USD, COIN),
-            price=(1_000_000, coin),
+            asset=(USD, COIN) if self.priced else (USD,),
+            price=(1_000_000, coin) if self.priced else (1_000_000,),
             slow=(self.side * slow, 0) if slow else (),
         )
 
@@ -106,6 +108,11 @@ class Scene(Driver):
         signed = lots * self.side
         buyer, seller = (account, other) if signed > 0 else (other, account)
         self.fill(buyer, seller, abs(lots), self.side * abs(lots) * price, contract, **more)
+
+    def serve(self, account: int, intent: int, lots: int, price: int, contract: int = PERP) -> None:
+        """Fill signed `lots` of an intent, as the engine counts them, against MAKER."""
+        side = "seller_intent" if lots < 0 else "buyer_intent"
+        self.trade(account, self.side * lots, price=price, contract=contract, **{side: intent})
 
     def hold(self, account: int, bid: int, ask: int, contract: int = PERP) -> None:
         """Report resting orders, mirrored."""
