@@ -1,5 +1,5 @@
 """
-The three presets: which level a venue calls its maintenance margin (rule LV-010); and the lending preset: loans to value
+The three presets: which level a venue calls its maintenance margin (rule LV-010). The lending preset: loans to value
 as levels (rules AC-041 to AC-043).
 
 `tiers` always hold the venue's own maintenance rates. A preset puts that maintenance at `liquidation` (exchange) or
