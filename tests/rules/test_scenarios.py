@@ -1,12 +1,14 @@
 """
-Rules RQ-020 to RQ-040 and SH-020 to SH-027: scenarios, add-ons, what publication checks; mirrored long and short.
+Rules RQ-020 to RQ-040, SH-020 to SH-027, MK-018: scenarios, add-ons, what publication checks; mirrored long and short.
 """
 
 import pytest
 from msgspec.structs import replace
 
+from tests.helpers.worlds import INVERSE, LINEAR, Driver
 from tocsin.core.errors import SheetError
 from tocsin.core.limits import UNDERLYINGS_MAX
+from tocsin.engine import commands as cm
 from tocsin.margin.requirement import INITIAL, LIQUIDATION, MARGIN_CALL, SCALE, TAKEOVER, compute_requirement
 from tocsin.margin.requirement import sum_requirement as exact_sum
 from tocsin.margin.scenario import scenario_component, scenario_values, sum_scenarios
@@ -14,7 +16,7 @@ from tocsin.margin.state import AccountState, Mode
 from tocsin.margin.valuation import Valuation
 from tocsin.sheet import terms as t
 from tocsin.sheet.marks import Grade, Mark, Marks
-from tocsin.sheet.validate import validate_sheet
+from tocsin.sheet.validate import check_successor, validate_sheet
 
 USD, BTC = 1, 2
 PERP, ALT, COIN, DATED = 1, 2, 3, 4
@@ -685,3 +687,73 @@ def test_sh_027_loans(field, change):
     loan = t.BorrowTerms(10, 50_000, 800_000, 100_000, 100_000, 0, 500_000)
     assert validate_sheet(make_sheet(usd={"borrow": loan}))
     refused(f"assets[1].borrow.{field}", make_sheet(usd={"borrow": replace(loan, **change)}))
+
+
+# --- published beside them -------------------------------------------------------------------------------------------
+
+
+@sides
+def test_mk_018_slow_marks_as_published(side):
+    """MK-018, RQ-026: kept to the mark's own distance, left out with the wrong sign, and gone with the next without."""
+    contract, mark = (LINEAR, 100_000_000) if side > 0 else (INVERSE, -100_000)
+    driver = Driver()
+    driver.marks()
+    driver.cut()
+
+    def published(*slow):
+        driver.ok(
+            cm.SetMarks, contract=(contract,), mark=(mark,), funding=(0,), grade=(0,), asset=(), price=(), slow=slow
+        )
+        kinds = [e.kind for e in driver.cut().events]
+        return driver.engine.opened.marks.contracts[contract].slow, "slow_mark_refused" in kinds
+
+    assert published(mark // 10 * 9) == (mark // 10 * 9, False)
+    assert published(mark * 3) == (mark * 2, False)
+    assert published(-mark) == (0, True)
+    assert published(mark // 10 * 9) == (mark // 10 * 9, False)
+    assert published() == (0, False)
+
+
+def follows(new, old=None, factors=None):
+    try:
+        check_successor(old or make_sheet(), new, factors)
+    except SheetError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("field", "new"),
+    [
+        ("portfolio", make_sheet(portfolio=None)),
+        ("assets[2].price_cap", make_sheet(btc={"price_cap": 3_999_999})),
+        ("assets[2].symbol", make_sheet(btc={"symbol": "XBT"})),
+        ("underlyings[1].symbol", make_sheet(underlyings={BITCOIN: {"symbol": "XBT"}})),
+        ("contracts[2].symbol", make_sheet({ALT: {"symbol": "OLD"}})),
+        ("contracts[2].underlying", make_sheet({ALT: {"underlying": BITCOIN}})),
+        ("contracts[2].expiry_ns", make_sheet({ALT: {"expiry_ns": 5}})),
+        ("contracts[2].units", make_sheet({ALT: {"units": 2}})),
+        ("contracts[2].mark_cap", make_sheet({ALT: {"mark_cap": 999_999}})),
+        ("contracts[2].position_cap", make_sheet({ALT: {"position_cap": 9_999}})),
+    ],
+)
+def test_sh_011_what_may_not_change(field, new):
+    """SH-011"""
+    assert follows(new).startswith(f"{field} must be ")
+
+
+def test_sh_011_rescaled_and_settled():
+    """SH-011, LC-014, LC-020: by a factor of 4 exactly, caps with it; a settled contract may go and not come back."""
+    old = make_sheet({ALT: {"units": 8, "mark_cap": 999_998, "position_cap": 2_000}})
+    new = {"units": 2, "mark_cap": 250_000, "position_cap": 8_000}
+    assert follows(make_sheet({ALT: new}), old, {ALT: 4}) == ""
+    for name, value_ in (("units", 3), ("mark_cap", 249_999), ("position_cap", 7_999)):
+        wrong = follows(make_sheet({ALT: {**new, name: value_}}), old, {ALT: 4})
+        assert wrong.startswith(f"contracts[2].{name} must be ")
+    whole = make_sheet()
+    less = replace(whole, contracts=tuple(c for c in whole.contracts if c.id != ALT))
+    assert follows(less) == "contracts[2] must stay in the sheet, was missing"
+    assert follows(less, factors={ALT: 0}) == ""
+    assert follows(whole, old=less, factors={ALT: 0}).startswith("contracts[2] must be a new number")
+    gone = replace(whole, underlyings=whole.underlyings[:1], contracts=tuple(c for c in whole.contracts if c.id != ALT))
+    assert follows(gone, old=less) == "underlyings[2] must stay in the sheet, was missing"
