@@ -11,16 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.checks import check_all
-from tests.helpers.worlds import ALT, BTC, INVERSE, LINEAR, USDT, Driver
+from tests.helpers.worlds import ALT, BTC, INVERSE, LINEAR, USDT, Driver, small_sheet
 from tocsin.core import limits
 from tocsin.core.errors import Refused
 from tocsin.engine import commands as cm
 from tocsin.engine.sequencer import Accepted
+from tocsin.margin.state import Mode
+from tocsin.sheet.terms import BorrowTerms
 
 
 def world():
     """Return a driver with two accounts, marks, and one cycle behind it; its next nonce is free."""
-    driver = Driver()
+    sheet = small_sheet()
+    usdt = msgspec.structs.replace(sheet.assets[0], borrow=BorrowTerms(10**9))
+    driver = Driver(msgspec.structs.replace(sheet, assets=(usdt, sheet.assets[1])))
     driver.marks()
     driver.cut()
     driver.open(1, deposit=10**9)
@@ -66,13 +70,20 @@ def valid(kind, **fields):
         cm.SetSheet: {"sheet": b"\x01"},
         cm.SetMarket: {"contract": LINEAR, "halted": True},
         cm.FundDeposit: {"contract": -1, "asset": USDT, "amount": 5},
+        cm.ChangeMode: {"account": 1, "mode": Mode.ISOLATED},
+        cm.LinkOwner: {"account": 1, "owner": 7},
+        cm.Transfer: {"account": 1, "to": 2, "asset": USDT, "amount": 5},
+        cm.Borrow: {"account": 1, "asset": USDT, "amount": 5},
+        cm.Delist: {"contract": LINEAR},
+        cm.Settle: {"contract": LINEAR, "price": 10**7},
+        cm.Rescale: {"contract": LINEAR, "factor": 10, "sheet": b"\x01"},
     }
     return kind(**{"source": 1, "nonce": NEXT, **defaults[kind], **fields})
 
 
 KINDS = [
     cm.OpenAccount, cm.Deposit, cm.Withdraw, cm.Fills, cm.Holds, cm.OrderCheck, cm.IntentDone, cm.SetMarks, cm.SetSheet,
-    cm.SetMarket, cm.FundDeposit,
+    cm.SetMarket, cm.FundDeposit, cm.ChangeMode, cm.LinkOwner, cm.Transfer, cm.Borrow, cm.Delist, cm.Settle, cm.Rescale,
 ]  # fmt: skip
 
 
@@ -114,6 +125,11 @@ def test_each_kind_is_accepted_as_value_and_as_bytes(kind):
         msgspec.msgpack.encode({"Deposit": 1}),
         msgspec.msgpack.encode(["OpenAccount", 1, NEXT, 3, 3, 7]),
         msgspec.msgpack.encode(["SetMarket", 1, NEXT, LINEAR, 1]),
+        msgspec.msgpack.encode(["ChangeMode", 1, NEXT, 1, 4]),
+        msgspec.msgpack.encode(["ChangeMode", 1, NEXT, 1, -1]),
+        msgspec.msgpack.encode(["OpenAccount", 1, NEXT, 3, 3, 0, 4, False]),
+        msgspec.msgpack.encode(["OpenAccount", 1, NEXT, 3, 3, 0, 0, 1]),
+        msgspec.msgpack.encode(["Rescale", 1, NEXT, LINEAR, 10, "sheet"]),
         b"\x91" * 100_000,
         b"\xdd\xff\xff\xff\xff",
         b"\xc6\xff\xff\xff\xff",
@@ -236,6 +252,40 @@ BAD = [
     (cm.FundDeposit, {"asset": 9}, "R-2003"),
     (cm.FundDeposit, {"amount": 0}, "R-1006"),
     (cm.FundDeposit, {"amount": limits.CASH_MAX + 1}, "R-1006"),
+    (cm.Fills, {"buyer_fee": (limits.CASH_MAX + 1,)}, "R-1006"),
+    (cm.Fills, {"seller_fee": (-limits.CASH_MAX - 1,)}, "R-1006"),
+    (cm.Fills, {"seller_fee": (1, 1)}, "R-1001"),
+    (cm.SetMarks, {"slow": (1, 1)}, "R-1001"),
+    (cm.SetMarks, {"slow": (limits.MARK_MAX + 1,)}, "R-1006"),
+    (cm.SetMarks, {"slow": (-limits.MARK_MAX - 1,)}, "R-1006"),
+    (cm.ChangeMode, {"account": 9}, "R-2001"),
+    (cm.LinkOwner, {"account": 9}, "R-2001"),
+    (cm.LinkOwner, {"owner": -1}, "R-1006"),
+    (cm.LinkOwner, {"owner": limits.ACCOUNT_ID_MAX + 1}, "R-1006"),
+    (cm.Transfer, {"account": 9}, "R-2001"),
+    (cm.Transfer, {"to": 9}, "R-2001"),
+    (cm.Transfer, {"to": 1}, "R-1006"),
+    (cm.Transfer, {"to": 0}, "R-2001"),
+    (cm.Transfer, {"asset": 9}, "R-2003"),
+    (cm.Transfer, {"amount": 0}, "R-1006"),
+    (cm.Transfer, {"amount": -5}, "R-1006"),
+    (cm.Transfer, {"amount": limits.CASH_MAX + 1}, "R-1006"),
+    (cm.Borrow, {"account": 9}, "R-2001"),
+    (cm.Borrow, {"asset": 9}, "R-2003"),
+    (cm.Borrow, {"asset": BTC}, "R-2003"),
+    (cm.Borrow, {"amount": 0}, "R-1006"),
+    (cm.Borrow, {"amount": limits.CASH_MAX + 1}, "R-1006"),
+    (cm.Delist, {"contract": 9}, "R-2002"),
+    (cm.Delist, {"contract": -1}, "R-2002"),
+    (cm.Settle, {"contract": 9}, "R-2002"),
+    (cm.Settle, {"price": 0}, "R-1006"),
+    (cm.Settle, {"price": -1}, "R-1006"),
+    (cm.Settle, {"price": 2**60 + 1}, "R-1006"),
+    (cm.Rescale, {"contract": 9}, "R-2002"),
+    (cm.Rescale, {"factor": 1}, "R-1006"),
+    (cm.Rescale, {"factor": 0}, "R-1006"),
+    (cm.Rescale, {"factor": -10}, "R-1006"),
+    (cm.Rescale, {"factor": 10**6 + 1}, "R-1006"),
 ]
 
 
