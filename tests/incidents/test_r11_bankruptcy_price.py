@@ -79,7 +79,7 @@ def crash(side: int, cash: int, mark: int, capacity: int) -> Scene:
 @settings(max_examples=10)
 @given(cash=st.integers(100_000, 2_500_000), mark=st.integers(1, 99_999), capacity=st.integers(0, 30))
 def test_r11_forced_closes_are_at_the_mark_or_within_its_bound(side: int, cash: int, mark: int, capacity: int) -> None:
-    """WF-049, LQ-013: whatever is missing, another account's lots go at the mark; orders give up at most 1 %."""
+    """WF-049, LQ-016: whatever is missing, another account's lots go at the mark; orders give up at most 1 %."""
     scene = crash(side, cash, mark, capacity)
     for _ in range(6):
         for closed in scene.decided(CloseLots):

@@ -30,7 +30,7 @@ def called(side: int, *, calls: bool = True) -> Scene:
 @SIDES
 def test_r14_the_call_says_what_cures_and_by_when(side: int) -> None:
     """
-    MC-001, MC-011: equity 57,000; 6.25 % of 960,000 is 60,000 and 5 % above it, 63,000, ends the call: 6,000 of USD, or
+    MC-001 to MC-004, MC-011: equity 57,000; 6.25 % of 960,000 is 60,000 and 5 % above it, 63,000, ends the call: 6,000 of USD, or
     3,334 of a coin at 2 less 10 %.
     """
     scene = called(side)
@@ -46,7 +46,7 @@ def test_r14_the_call_says_what_cures_and_by_when(side: int) -> None:
 @pytest.mark.parametrize("asset", [USD, COIN])
 @pytest.mark.parametrize("missing", [0, 1])
 def test_r14_the_amount_is_exact(side: int, asset: int, missing: int) -> None:
-    """MC-002: what the call says cures, and one unit less does not."""
+    """MC-004: what the call says cures, and one unit less does not."""
     scene = called(side)
     (call,) = scene.ever("call_issued", 1)
     cures = dict(map(int, part.split(":")) for part in str(call["cures"]).split())

@@ -52,7 +52,7 @@ def test_r16_cancels_give_all_of_it_back(side: int) -> None:
     reports=st.lists(st.tuples(st.sampled_from((PERP, ALT)), st.integers(0, 9), st.integers(0, 9)), max_size=8),
 )
 def test_r16_only_the_last_report_counts(side: int, reports: list[tuple[int, int, int]]) -> None:
-    """AC-007: orders placed, filled and cancelled in any number and order leave what the last report says."""
+    """AC-010: orders placed, filled and cancelled in any number and order leave what the last report says."""
     scene = Scene(side)
     for account in (1, 2):
         scene.join(account, 10**6)

@@ -21,7 +21,7 @@ SIDES = pytest.mark.parametrize("side", [1, -1])
 
 @SIDES
 def test_r18_a_hundred_fills_need_what_one_needs(side: int) -> None:
-    """AC-020: 100 times bought, 99 times sold is 1 lot: 10 % of 100,000."""
+    """AC-021, AC-022: 100 times bought, 99 times sold is 1 lot: 10 % of 100,000."""
     scene = Scene(side)
     for account in (1, 2):
         scene.join(account, 10**6)
@@ -38,7 +38,7 @@ def test_r18_a_hundred_fills_need_what_one_needs(side: int) -> None:
 @settings(max_examples=15)
 @given(side=st.sampled_from((1, -1)), fills=st.lists(st.integers(-9, 9).filter(bool), min_size=1, max_size=12))
 def test_r18_any_way_to_a_position_needs_the_same(side: int, fills: list[int]) -> None:
-    """AC-020: the requirement depends on the lots alone, equity on the money paid, both exactly."""
+    """AC-021 to AC-023: the requirement depends on the lots alone, equity on the money paid, both exactly."""
     scene = Scene(side)
     for account in (1, 2):
         scene.join(account, 10**7)

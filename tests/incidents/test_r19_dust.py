@@ -48,7 +48,7 @@ def plan(side: int, dust_lots: int) -> str:
 
 @SIDES
 def test_r19_a_remainder_of_dust_goes_with_the_rest(side: int) -> None:
-    """LQ-013: what would stay is below the dust of the contract: the whole leg goes."""
+    """LQ-015: what would stay is below the dust of the contract: the whole leg goes."""
     lots = {}
     for dust in (0, 20):
         contract, rest = plan(side, dust).split(":")
