@@ -1,10 +1,10 @@
 """
 R3: one market cannot outgrow what it can bear, nor empty the fund of the others.
 
-17 November 2023, dYdX v3: open interest in YFI went from 0.8 to 67 million dollars; the price then fell 43 %, 38 million
-were liquidated and the fund paid 9 million, 40 % of all it had. Here open interest has a cap, an owner's accounts are
-judged together (tiers, concentration), each market has its own fund, and a cycle draws no more than a published share
-of it.
+17 November 2023, dYdX v3: open interest in YFI went from 0.8 to 67 million dollars; the price then fell 43 %, 38
+million were liquidated and the fund paid 9 million, 40 % of all it had. Here open interest has a cap, an owner's
+accounts are judged together (tiers, concentration), each market has its own fund, and a cycle draws no more than a
+published share of it.
 """
 
 import pytest

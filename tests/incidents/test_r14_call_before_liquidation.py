@@ -30,8 +30,8 @@ def called(side: int, *, calls: bool = True) -> Scene:
 @SIDES
 def test_r14_the_call_says_what_cures_and_by_when(side: int) -> None:
     """
-    MC-001 to MC-004, MC-011: equity 57,000; 6.25 % of 960,000 is 60,000 and 5 % above it, 63,000, ends the call: 6,000 of USD, or
-    3,334 of a coin at 2 less 10 %.
+    MC-001 to MC-004, MC-011: equity 57,000; 6.25 % of 960,000 is 60,000 and 5 % above it, 63,000, ends the call: 6,000
+    of USD, or 3,334 of a coin at 2 less 10 %.
     """
     scene = called(side)
     (call,) = scene.ever("call_issued", 1)

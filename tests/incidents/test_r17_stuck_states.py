@@ -57,7 +57,7 @@ def test_r17_whoever_pays_in_is_free_again(side: int) -> None:
 
 @SIDES
 def test_r17_orders_that_nobody_answers_are_given_up(side: int) -> None:
-    """LQ-006, LQ-007: after its life an intent is cancelled, after the grace given up, and the plan asks for new lots."""
+    """LQ-006, LQ-007: after its life an intent is cancelled, after the grace given up; the plan asks for new lots."""
     scene = reducing(side, liquidation=t.LiquidationPolicy(cancel_grace_cycles=2))
     seen: dict[int, int] = {}
     for _ in range(20):
