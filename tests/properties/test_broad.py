@@ -14,6 +14,7 @@ from tests.helpers.worlds import Driver
 from tests.properties.test_determinism import ShuffledHost, assert_same, deal, join, may_join, split_rows
 from tocsin.engine import commands as cm
 from tocsin.engine.engine import Engine
+from tocsin.engine.messages import CloseLots
 from tocsin.journal.replay import replay_journal
 from tocsin.journal.verify import verify
 from tocsin.journal.why import explain
@@ -143,3 +144,10 @@ def test_a_portfolio_account_needs_a_sheet_that_offers_it():
     assert driver.send(cm.ChangeMode, account=2, mode=Mode.PORTFOLIO).number == "R-2007"
     world = BroadChaos()
     world.ok(cm.OpenAccount, account=1, root=1, mode=Mode.PORTFOLIO)
+
+
+def test_lots_dealt_before_a_rescaling_are_booked_as_they_were_dealt():
+    """LC-020: with ADL decided at the close before, the new caps once refused the old value per lot."""
+    world = broad_history(116, world=BroadChaos(on_cut=_check), cycles=45, accounts=14, actions=12)
+    rescaled = [r.opened for r in world.results if r.opened.rescaled]
+    assert any(isinstance(d, CloseLots) and d.contract in o.rescaled for o in rescaled for d in o.decisions)

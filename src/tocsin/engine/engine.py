@@ -25,14 +25,14 @@ from tocsin.engine.shard import Shard
 from tocsin.margin.state import AccountState
 from tocsin.procedures.waterfall.adl import LotPolicy
 from tocsin.sheet.marks import Marks
-from tocsin.sheet.terms import RiskSheet
+from tocsin.sheet.terms import RiskSheet, decode_sheet, encode_sheet
 from tocsin.sheet.validate import validate_sheet
 
 
 class EngineSnapshot(msgspec.Struct, frozen=True, array_like=True):
     """
-    The whole engine between two cycles, after a cut: independent of P. `marks` are those of the closed cycle: the
-    shards book the next opening's decisions at them.
+    The whole engine between two cycles, after a cut: independent of P. `marks` and `sheet` are those of the closed
+    cycle: the shards book the next opening's decisions under them.
     """
 
     house: ch.Snapshot
@@ -43,6 +43,7 @@ class EngineSnapshot(msgspec.Struct, frozen=True, array_like=True):
     log_hash: bytes
     opened: CycleOpen
     marks: Marks
+    sheet: bytes
 
 
 class Engine:
@@ -217,6 +218,7 @@ class Engine:
                 self.sequencer.log_hash,
                 self.opened,
                 self.shards[0].valuation.marks,
+                encode_sheet(self.shards[0].sheet),
             )
         )
 
@@ -231,7 +233,7 @@ class Engine:
         snapshot = decode(data, EngineSnapshot, limit=None)
         engine = cls.__new__(cls)
         engine.house = ch.ClearingHouse.restore(snapshot.house)
-        engine._set_shards(engine.house.sheet, shards)
+        engine._set_shards(decode_sheet(snapshot.sheet), shards)
         engine.opened = snapshot.opened
         engine.sequencer = Sequencer()
         engine.sequencer.nonces = dict(snapshot.nonces)

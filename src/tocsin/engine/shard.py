@@ -46,11 +46,12 @@ class Shard(ShardDesk):
         """
         self.begin(opened)
         opening.accrue_interest(self)
-        if opened.sheet:
-            self.sheet = decode_sheet(opened.sheet)
-            self.value_at(self.valuation.marks)
         opening.tell_others(self)
         apply_decisions(self)
+        if opened.sheet:
+            # After the decisions: they were made for lots and caps as they were.
+            self.sheet = decode_sheet(opened.sheet)
+            self.value_at(self.valuation.marks)
         opening.rescale(self)
         self._apply_marks()
         apply_items(self, items)
