@@ -135,6 +135,22 @@ def test_ac_025_what_cannot_be_booked(side):
 
 
 @sides
+@pytest.mark.parametrize("lent", [True, False])
+def test_ac_026_a_spot_order_must_be_deliverable(side, lent):
+    """AC-026: 500 USDT buy 5 lots, 0.005 BTC are sold as 5; resting orders count; loans of 500 or 0.01 BTC add."""
+    sheet = money_sheet() if lent else money_sheet(borrow=None)
+    for resting in (0, 2):
+        desk = Desk(sheet, usdt=500_000_000, btc=500_000)
+        desk.row(RowKind.HOLD, SPOT, *((resting, 9)[::side]))
+        most = 5 - resting + (0 if not lent else 5 if side > 0 else 10)
+        assert desk.row(RowKind.CHECK, SPOT, side * most)[0] is Reason.OK
+        assert desk.row(RowKind.CHECK, SPOT, side * (most + 1))[0] is Reason.INSUFFICIENT_CASH
+    if lent:
+        vault = Desk(money_sheet(classes=(t.ClassTerms(borrows=False),) * 4), usdt=500_000_000, btc=500_000)
+        assert vault.row(RowKind.CHECK, SPOT, side * 6)[0] is Reason.INSUFFICIENT_CASH
+
+
+@sides
 def test_wf_046_spot_of_nobody_is_swept(side):
     """AC-025, WF-046: the side of an unknown account becomes the market's: base to suspense or a claim in it."""
     driver = world(accounts=[(1, 10**9)])

@@ -93,6 +93,8 @@ def _needed(t: EventText, f: Fields) -> str:
         return f"; {t.u.money(f['key'], f['y'])} may leave"
     if f["why"] in ("INSUFFICIENT_MARGIN", "REDUCE_ONLY"):
         return f"; initial requirement with it {t.u.value(f['x'])}, equity {t.u.value(f['y'])}"
+    if f["why"] == "INSUFFICIENT_CASH":
+        return "; more than the account owns and may borrow of what it would deliver"
     return f"; {f['x']:,} would be needed, {f['y']:,} is allowed" if f["x"] or f["y"] else ""
 
 

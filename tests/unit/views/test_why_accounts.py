@@ -186,6 +186,12 @@ def test_refusals(command: str, fields: dict[str, int], expected: str) -> None:
     base = {"key": USDT, "a": 0, "b": 0, "x": 0, "y": 0}
     text = say("refused", command=command, reason="R-4001", why="INSUFFICIENT_MARGIN", **{**base, **fields})
     assert text.startswith(f"REFUSED (R-4001, insufficient margin): {expected}")
+    assert say(
+        "refused", command="order_checked", reason="R-4002", why="INSUFFICIENT_CASH", key=LINEAR, a=3, b=0, x=3, y=0
+    ) == (
+        "REFUSED (R-4002, insufficient cash): order of +3 BTCUSDT; more than the account owns and may borrow of what "
+        "it would deliver"
+    )
     assert set(ASKED) == {"mode_changed", "owner_linked", "transfer_sent", "borrowed"}
 
 
