@@ -206,7 +206,7 @@ def loan() -> None:
         return Valuation(sheet, Marks({}, {USD: 1_000_000, BTC: price * 100}))
 
     print(
-        "  A debt of at most x % of the collateral is equity of at least (100 - x) % of it: so each level is a requirement."
+        "  Debt of at most x % of the collateral is equity of at least (100 - x) % of it: each level is a requirement."
     )
     line("equity", "100,000 - 70,000", 30_000, assess(account, at(100_000)).equity)
     how = ("25 % of 100,000", "22 % of 100,000", "20 % of 100,000", "4.762 % of 100,000 (1 - 1 / 1.05), rounded up")

@@ -219,6 +219,53 @@ def test_rq_027_gains_are_discounted_per_asset(side):
     assert needs(account, there, [INITIAL]) == [10_000]
 
 
+@sides
+def test_rq_007_add_ons_with_orders(side):
+    """RQ-007, RQ-021, RQ-022: each add-on at the worst of none, all bids, all asks, also where nothing is held."""
+    thin = {**bare(), PERP: {"array": (), "liquidity": (t.Tier(0, 0), t.Tier(500_000, 20_000))}}
+    focus = {BITCOIN: {"concentration": (t.Tier(0, 0), t.Tier(1_000_000, 10_000))}}
+    more, less = (lambda n: (n, 0) if side > 0 else (0, n)), (lambda n: (0, n) if side > 0 else (n, 0))
+    at = value(make_sheet(thin))
+    found = [
+        needs(held({PERP: side * q}, holds={PERP: h}), at, [INITIAL, MARGIN_CALL])
+        for q, h in ((5, more(4)), (5, less(4)), (5, less(16)), (0, more(6)), (0, less(6)))
+    ]
+    assert found == [[8_000, 0], [0, 0], [12_000, 0], [2_000, 0], [2_000, 0]]
+    # Concentration: an order in another contract of the underlying reaches as far.
+    at = value(make_sheet(bare(), focus))
+    orders = held({PERP: side * 10}, holds={DATED: more(10), ALT: more(99)})
+    assert needs(orders, at, [INITIAL, MARGIN_CALL]) == [11_000, 0]
+    assert needs(held(holds={DATED: more(10)}), at, [INITIAL, MARGIN_CALL]) == [1_000, 0]
+
+
+@sides
+def test_lc_006_the_hedge_that_expires_is_not_counted_on(side):
+    """
+    LC-006: 10 of PERP against 10 of DATED. At `initial` and `margin_call` the account needs at least what it would
+    without the contract about to expire, closed at its mark: 200,000.
+    """
+    at = value()
+    soon = Valuation(at.sheet, replace(at.marks, expiring=(DATED,)))
+    account = held({PERP: side * 10, DATED: -side * 10})
+    assert needs(account, at) == ([4_500, 3_000, 2_400, 1_500] if side > 0 else [0, 0, 0, 0])
+    assert needs(account, soon) == [300_000, 200_000, *(needs(account, at)[2:])]
+    # Orders in it count at `initial` only while it is there: with them it needs more than without it.
+    account.holds = {DATED: (0, 30) if side < 0 else (30, 0), PERP: (1, 1)}
+    # Held: 11 of PERP and up to 20 of DATED the same way, 20,300 or 19,700 a lot; without: 11 of PERP.
+    assert needs(account, soon, [INITIAL]) == needs(account, at, [INITIAL]) != [330_000]
+    account.holds = {DATED: (0, 1) if side > 0 else (1, 0)}
+    assert needs(account, soon, [INITIAL]) == [300_000]
+    # What is not held changes nothing; closing it turns its P&L into cash, whose risk is then counted.
+    other = held({PERP: side * 10})
+    assert needs(other, soon) == needs(other, at)
+    coin = Valuation(at.sheet, replace(at.marks, expiring=(COIN,)))
+    account = held({COIN: side * 2, PERP: -side * 10})
+    account.positions[COIN] = (side * 2, side * 2 * -100_000 - 50_000)
+    # Without it 200,000 of PERP, and 20 % of 50,000 units at 2, gained: against it (rise) or with it (fall).
+    alone = needs(held({PERP: -side * 10}, btc=50_000), at, [MARGIN_CALL])
+    assert needs(account, coin, [MARGIN_CALL]) == alone == [220_000 if side < 0 else 180_000]
+
+
 # --- scenarios -------------------------------------------------------------------------------------------------------
 
 
