@@ -7,6 +7,7 @@ all expiries of a family's futures are added up. Sources and dates are in the pa
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 
 import msgspec
 
@@ -76,7 +77,7 @@ class Rates:
                     "maintenance_rate",
                     f"no tiers of {name} are shipped{suggest(name, families)}; give the rate of /public/position-tiers",
                 )
-            self._tables[name] = (_cliff(families[name].rows, "contracts"), families[name])
+            self._tables[name] = (_cliff(tuple(families[name].rows), "contracts"), families[name])
         return self._tables[name]
 
     def borrowing(self, symbol: str, liability: Decimal, *, in_base: bool) -> TierTable:
@@ -93,7 +94,7 @@ class Rates:
         rows = [(row[0] if in_base else row[1], row[2], row[3]) for row in pairs[name].rows]
         if liability > rows[-1][0]:
             raise MissingInput("maintenance_rate", f"{name}: {liability} is beyond the tiers shipped ({rows[-1][0]})")
-        return _cliff(rows, "borrowed coins")
+        return _cliff(tuple(rows), "borrowed coins")
 
     def fee(self, leg: Leg) -> Decimal:
         """
@@ -142,7 +143,8 @@ def is_perpetual(symbol: str) -> bool:
     return symbol.endswith("-SWAP")
 
 
-def _cliff(rows: Iterable[tuple[Decimal, Decimal, Decimal]], unit: str) -> TierTable:
+@lru_cache(maxsize=256)
+def _cliff(rows: tuple[tuple[Decimal, Decimal, Decimal], ...], unit: str) -> TierTable:
     floor = ZERO
     tiers: list[Tier] = []
     for number, (cap, rate, initial) in enumerate(rows, start=1):

@@ -13,7 +13,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, TypeVar
 
@@ -171,6 +171,7 @@ def decode_numbers(raw: bytes) -> Any:
     return _whole(_DECODER.decode(raw))
 
 
+@lru_cache(maxsize=4096)
 def parse_time(text: str) -> datetime:
     """
     Return the moment of an ISO 8601 date or time (UTC where no zone is given) or of milliseconds since 1970.
