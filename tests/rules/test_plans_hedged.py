@@ -11,7 +11,7 @@ from tests.helpers.strategies import broad_worlds
 from tocsin.margin.requirement import LIQUIDATION, MARGIN_CALL, compute_exit, compute_requirement
 from tocsin.margin.state import AccountState, Mode
 from tocsin.margin.valuation import Valuation, compute_equity
-from tocsin.procedures.liquidation.plan import PARTS, plan_liquidation
+from tocsin.procedures.liquidation.plan import PARTS, expected_cost, plan_liquidation
 from tocsin.sheet import terms as t
 from tocsin.sheet.marks import Grade, Mark, Marks
 from tocsin.sheet.validate import validate_sheet
@@ -193,3 +193,32 @@ def test_lq_017_never_more_than_the_plan_frees(world, mode):
     if mode == t.LiquidationMode.FULL:
         assert {s.contract: -s.lots for s in plan.slices} == {c: q for c, (q, _) in account.positions.items()}
     assert compute_requirement(account, valuation, LIQUIDATION) >= 0
+
+
+@sides
+def test_lq_016_single_legs_share_by_what_they_free(side):
+    """LQ-016: both free 20,000 a lot; that one may concede half as much a lot as the other changes nothing in it."""
+    at = value(mode=t.LiquidationMode.FULL, near={"impact_ppm": 2_000})
+    plan = plan_liquidation(held(1_000, side * 10, other=side * 10), at, {})
+    assert {s.contract: (s.concession, s.limit) for s in plan.slices} == {
+        NEAR: (500, 100_000 - side * 50),
+        OTHER: (500, 100_000 - side * 50),
+    }
+    # 10 lots at 200 and 400 are the bounds of each.
+    rich = plan_liquidation(held(10**6, side * 10, other=side * 10), at, {})
+    assert {s.contract: s.concession for s in rich.slices} == {NEAR: 2_000, OTHER: 4_000}
+
+
+@sides
+def test_lq_011_costs_are_rounded_up(side):
+    """LQ-011: 5,000 ppm of 100,001 are 500.005."""
+    line = value().lines[NEAR]._replace(notional=100_001)
+    assert expected_cost(line, side) == 501
+    assert expected_cost(line, side * 1_000) == 500_005
+
+
+@sides
+def test_lq_009_what_is_no_longer_held_is_not_counted(side):
+    """LQ-009: an intent in a contract that the account has left costs nothing."""
+    account, at = held(30_000, side * 1), value()
+    assert plan_liquidation(account, at, {FAR: side * 9}) == plan_liquidation(account, at, {})
