@@ -89,6 +89,21 @@ def test_r3_many_accounts_of_one_owner_are_one(side: int) -> None:
     assert needed == {False: 90_000, True: 360_000}
 
 
+@SIDES
+def test_r3_linked_accounts_fall_earlier(side: int) -> None:
+    """RQ-020 at `liquidation`: 5 % of 800,000 alone, 20 % linked, from the cycle after the link is known."""
+    for linked in (False, True):
+        scene = Scene(side, perp={"tiers": STEEP, "capacity_lots": 0})
+        for account in (1, 2, 3):
+            scene.join(account, 100_000 if account == 1 else 10**7)
+            if linked:
+                scene.ok(cm.LinkOwner, account=account, owner=77)
+            scene.trade(account, 8)
+        scene.cuts(3)
+        gone = [e.account for e in scene.events() if e.kind in ("reduction_started", "taken_over")]
+        assert gone == ([1] if linked else [])
+
+
 def falls(side: int, draw_cap_ppm: int) -> Scene:
     """Account 1 is long 100 lots with 500,000; the mark falls by 43 %: 3,800,000 are missing. Funds hold 2,000,000."""
     policy = t.WaterfallPolicy(market_draw_cap_ppm=draw_cap_ppm, global_draw_cap_ppm=100_000)

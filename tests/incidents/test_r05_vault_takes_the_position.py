@@ -76,6 +76,23 @@ def test_r5_losses_stay_in_their_market(side: int) -> None:
     assert [shared.cash(f) for f in (market_fund(ALT), GLOBAL_FUND)] == [100_000, 0]
 
 
+@SIDES
+def test_r5_a_rich_fund_does_not_pay_for_another_market(side: int) -> None:
+    """WF-047: PERP's fund is full, ALT's is empty: what is lost in ALT stays a claim."""
+    scene = Scene(side, alt={"capacity_lots": 0}, waterfall=t.WaterfallPolicy(global_draw_cap_ppm=0))
+    scene.ok(cm.FundDeposit, contract=PERP, asset=USD, amount=RICH)
+    scene.join(1, 150_000)
+    scene.join(2, 850_000)
+    scene.cut()
+    scene.trade(1, -10, contract=ALT)
+    scene.trade(2, -10)
+    scene.cut()
+    scene.mark(2 * MARK, alt=2 * MARK)
+    scene.cuts(4)
+    assert scene.cash(market_fund(PERP)) == RICH - 150_000
+    assert [(c.contract, c.amount) for c in scene.engine.house.state.claims] == [(ALT, 850_000)]
+
+
 def settle(scene: Scene, mark: int) -> list[str]:
     """Delist and ask for delivery at the price of `mark`; return what was answered."""
     scene.ok(cm.Delist, contract=PERP)

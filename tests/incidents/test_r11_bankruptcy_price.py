@@ -99,3 +99,12 @@ def test_r11_a_hopeless_account_does_not_move_the_price(side: int) -> None:
     assert (closed.account, closed.lots, closed.value) == (2, side * 20, 20)
     scene.cuts(3)
     assert scene.cash(2) == 10**7 + 20 * 99_999 - (20 * 99_999 - 100_000)
+
+
+@SIDES
+def test_r11_orders_of_a_thin_account_keep_to_the_impact_bound(side: int) -> None:
+    """LQ-016: equity of 4,900 a lot is far more than the bound of 1 %: the limit is 990 below 99,000, not 4,900."""
+    scene = crash(side, 118_000, 99_000, 100)
+    scene.cuts(2)
+    (grant,) = scene.decided(Grant)
+    assert side * grant.limit == 99_000 - 990

@@ -20,7 +20,7 @@ SIDES = pytest.mark.parametrize("side", [1, -1])
 
 
 def reducing(side: int, *, alt: int = 0, **changes: object) -> Scene:
-    """Account 1 is long 10 lots with 10 %, and `alt` of ALT, which is then halted; a fall leaves less than 5 %."""
+    """Account 1 is long 10 lots with 10 %; a fall leaves less than 5 %. With `alt` of ALT as well PERP is halted."""
     scene = Scene(side, **changes)
     scene.join(1, 100_000 + 10_000 * alt)
     scene.trade(1, 10)
@@ -29,7 +29,7 @@ def reducing(side: int, *, alt: int = 0, **changes: object) -> Scene:
     scene.cut()
     scene.mark(MARK - (10_600 if alt else 5_400))
     if alt:
-        scene.ok(cm.SetMarket, contract=ALT, halted=True)
+        scene.ok(cm.SetMarket, contract=PERP, halted=True)
     scene.cuts(2)
     assert scene.state(1).level == Level.LIQUIDATION
     return scene
@@ -71,14 +71,15 @@ def test_r17_orders_that_nobody_answers_are_given_up(side: int) -> None:
 
 @SIDES
 def test_r17_a_leg_that_cannot_be_traded_does_not_hold_up_the_other(side: int) -> None:
-    """LQ-012: ALT is halted, PERP is sold; once that is filled the account is out of its liquidation."""
+    """LQ-012: PERP is halted, ALT is sold; once that is filled the account is out of its liquidation."""
     scene = reducing(side, alt=10)
     scene.cut()
     (working,) = intents(scene)
-    assert working.contract == PERP
-    scene.serve(1, working.id, working.left, MARK - 10_600)
+    assert working.contract == ALT
+    scene.serve(1, working.id, working.left, MARK, ALT)
     scene.cuts(2)
-    assert (intents(scene), scene.lots(1, ALT)) == ([], 10)
+    assert (intents(scene), scene.lots(1)) == ([], 10)
+    assert 0 < scene.lots(1, ALT) < 10
     assert scene.state(1).level < Level.MARGIN_CALL
 
 

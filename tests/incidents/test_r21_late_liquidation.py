@@ -11,7 +11,7 @@ it, out of the gain and no further; and a leg without a fresh mark waits while t
 import pytest
 
 from tests.helpers.incident import ALT, MARK, PERP, USD, Debit, Scene
-from tocsin.core.ids import default_account, market_fund
+from tocsin.core.ids import market_fund
 from tocsin.engine import commands as cm
 from tocsin.margin.state import Level
 
@@ -90,36 +90,36 @@ def test_r21_the_fund_comes_first(side: int, fund: int) -> None:
     assert paid == {100_000: 25_000 + 18_750, 10**9: 400_000}[fund]
 
 
-def two_legs(side: int, perp: int) -> Scene:
-    """Account 1 is long 10 of each; the source of ALT fails while PERP falls to `perp`."""
+def two_legs(side: int, alt: int) -> Scene:
+    """Account 1 is long 10 of each; the source of PERP fails while ALT falls to `alt`."""
     scene = Scene(side)
     scene.join(1, 200_000)
     scene.trade(1, 10)
     scene.trade(1, 10, contract=ALT)
     scene.cut()
-    scene.mark(perp)
-    scene.ok(cm.SetMarks, contract=(ALT,), mark=(side * 30_000,), funding=(0,), grade=(1,), asset=(), price=())
+    scene.mark(MARK, alt)
+    scene.ok(cm.SetMarks, contract=(PERP,), mark=(side * 30_000,), funding=(0,), grade=(1,), asset=(), price=())
     scene.cuts(2)
     return scene
 
 
 @SIDES
 def test_r21_a_failed_source_does_not_stop_the_liquidation(side: int) -> None:
-    """LQ-012, MK-016: below liquidation with ALT at its last good mark; PERP is sold, ALT waits."""
+    """LQ-012, MK-016: below liquidation with PERP at its last good mark; ALT is sold, PERP waits."""
     scene = two_legs(side, 89_000)
     assert scene.state(1).level == Level.LIQUIDATION
     slices = str(scene.said("plan", 1)[0]["slices"])
-    assert {part.split(":")[0] for part in slices.split()} == {str(PERP)}
+    assert {part.split(":")[0] for part in slices.split()} == {str(ALT)}
 
 
 @SIDES
 def test_r21_a_takeover_takes_the_stale_leg_too(side: int) -> None:
-    """MK-016: below takeover everything goes, ALT at its last good mark; its lots wait until it is fresh."""
+    """MK-016: below takeover everything goes, PERP at its last good mark; its lots wait until it is fresh."""
     scene = two_legs(side, 85_000)
     assert (scene.lots(1), scene.lots(1, ALT)) == (0, 0)
-    assert scene.lots(default_account(ALT), ALT) == 10
+    assert scene.default() == 10
     taken = [e for e in scene.events("taken_over") if e.account == 1]
     assert len(taken) == 1
     for _ in range(14):
         scene.cut()
-        assert ALT not in scene.engine.opened.lots_wanted
+        assert PERP not in scene.engine.opened.lots_wanted
