@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from tests.helpers.small import ALT, ASSETS, BTC, PERP, USD, make_account, make_sheet, value
 from tests.helpers.worlds import MINUTE, Driver
 from tocsin.core.hashing import ZERO_HASH
-from tocsin.core.ids import market_fund
+from tocsin.core.ids import GLOBAL_FUND, OPERATOR, market_fund
 from tocsin.core.integers import PPM
 from tocsin.engine import commands as cm
 from tocsin.engine.case import Case, decode_case, encode_case, hash_case
@@ -233,8 +233,8 @@ def test_lq_018_full(side: int) -> None:
 class World(Driver):
     """Account 1 holds 80 lots and is below liquidation: its plan has been made and its first intent is granted."""
 
-    def __init__(self, side: int, usd: int = 1_000_000) -> None:
-        super().__init__(PLAIN)
+    def __init__(self, side: int, usd: int = 1_000_000, sheet: t.RiskSheet | None = None) -> None:
+        super().__init__(sheet or PLAIN)
         self.side = side
         self.mark(100_000)
         self.cut()
@@ -329,6 +329,20 @@ def test_lq_008_the_fee(side: int, fee: int) -> None:
     loss = 10 * 8_600
     assert world.engine.read(1).cash[USD] == cash - loss - fee
     assert world.engine.house.store.read(market_fund(PERP)).cash == {USD: fee}
+
+
+@sides
+@pytest.mark.parametrize(("sink", "account"), [(t.FeeSink.GLOBAL_FUND, GLOBAL_FUND), (t.FeeSink.OPERATOR, OPERATOR)])
+def test_lq_008_the_sink(side: int, sink: t.FeeSink, account: int) -> None:
+    """LQ-008: the contract says who receives the fee."""
+    world = World(
+        side, sheet=replace(PLAIN, contracts=(replace(PLAIN.contracts[0], fee_sink=sink), *PLAIN.contracts[1:]))
+    )
+    before = world.engine.house.cash(account, USD)
+    world.trade(-side * 10, world.intent.intent, price=world.price)
+    world.cut()
+    assert world.engine.house.cash(account, USD) - before == 10 * world.price // 1_000
+    assert world.engine.house.store.read(market_fund(PERP)).cash == {}
 
 
 @sides

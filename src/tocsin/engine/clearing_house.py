@@ -27,7 +27,7 @@ from tocsin.engine.sequencer import HouseItem
 from tocsin.margin.valuation import Valuation
 from tocsin.procedures.liquidation import intent as it
 from tocsin.sheet.marks import Marks, grade_by_age
-from tocsin.sheet.terms import RiskSheet, decode_sheet, encode_sheet, hash_sheet
+from tocsin.sheet.terms import FeeSink, RiskSheet, decode_sheet, encode_sheet, hash_sheet
 from tocsin.sheet.validate import validate_sheet
 
 
@@ -164,9 +164,11 @@ class ClearingHouse(HouseDesk):
         state.balances = _sum_pairs([c.balances for c in closes])
         state.linked = take_reports(state.linked, _merge(closes, lambda c: c.linked))
         for fee in _merge(closes, lambda c: c.fees):
-            asset = self.valuation.lines[fee.contract].asset
-            self.row(RowKind.CASH, market_fund(fee.contract), asset, fee.amount)
-            self.note("fund_income", market_fund(fee.contract), asset=asset, amount=fee.amount, why="liquidation fee")
+            line = self.valuation.lines[fee.contract]
+            sinks = {FeeSink.GLOBAL_FUND: GLOBAL_FUND, FeeSink.OPERATOR: OPERATOR}
+            sink = sinks.get(line.terms.fee_sink, market_fund(fee.contract))
+            self.row(RowKind.CASH, sink, line.asset, fee.amount)
+            self.note("fund_income", sink, asset=line.asset, amount=fee.amount, why="liquidation fee")
         ended = {pair for c in closes for pair in c.ended}
         state.moved = [
             m for m in state.moved if (m.account, m.intent) not in ended and m.left and m.give_up_cycle > state.cycle

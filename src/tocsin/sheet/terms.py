@@ -73,6 +73,14 @@ class Score(IntEnum):
     START = 6
 
 
+class FeeSink(IntEnum):
+    """Who receives the liquidation fee of a contract."""
+
+    MARKET_FUND = 0
+    GLOBAL_FUND = 1
+    OPERATOR = 2
+
+
 class Weight(IntEnum):
     """What shares of lots go by (rule WF-032)."""
 
@@ -222,7 +230,7 @@ class ContractTerms(msgspec.Struct, frozen=True, array_like=True):
     `units` is what one lot is worth per price tick (linear, units of `asset`) or K of `m = -ceil(K / p)` (inverse).
     `charge_long` and `charge_short` are units per lot. `stale_half_band_ppm` is added to the initial requirement
     while the mark is not fresh. `capacity_lots` may be sold or bought by force per minute and side; `impact_ppm`
-    bounds the concession on each; `fee_ppm` of the filled value goes to the market's fund. A remainder of a plan
+    bounds the concession on each; `fee_ppm` of the filled value goes to `fee_sink`. A remainder of a plan
     below `dust_lots` is closed with it.
 
     `array` is the P&L of one long lot per scenario, units; `gamma` units per lot are added for a move of 100 % beyond
@@ -265,6 +273,7 @@ class ContractTerms(msgspec.Struct, frozen=True, array_like=True):
     base_units: int = 0
     trade_fee_cap_ppm: int = 0
     open_interest_cap: int = 0
+    fee_sink: FeeSink = FeeSink.MARKET_FUND
 
 
 class LevelFactors(msgspec.Struct, frozen=True, array_like=True):
