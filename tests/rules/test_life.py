@@ -545,6 +545,38 @@ def _numbers(driver, account):
     return assess(driver.engine.read(account), driver.engine.house.valuation)
 
 
+@sides
+def test_lc_021_owners_know_of_each_other_in_new_lots(side):
+    """LC-021: brackets above 60 lots elsewhere are brackets above 600; in the very cycle."""
+    driver = world(small_sheet(), accounts=[(1, 10**9), (2, 10**9), (3, 10**12)])
+    for account, lots in ((1, 7), (2, 60)):
+        driver.ok(cm.LinkOwner, account=account, owner=5)
+        driver.fill(*(account, 3)[::side], lots, lots * 10**8)
+    cut(driver)
+    cut(driver)
+    before = [_numbers(driver, a) for a in (1, 2)]
+    driver.ok(cm.Rescale, contract=LINEAR, factor=10, sheet=encode_sheet(smaller(driver.engine.house.sheet)))
+    for _ in range(3):
+        cut(driver)
+        others = [driver.engine.read(a).others for a in (1, 2)]
+        factor = driver.engine.read(1).positions[LINEAR][0] * side // 7
+        assert others == [{LINEAR: 60 * factor}, {LINEAR: 7 * factor}]
+        if driver.engine.opened.rescaled == {}:
+            assert [_numbers(driver, a) for a in (1, 2)] == before
+    assert factor == 10
+
+
+def test_lc_020_no_other_mark_in_between():
+    """LC-020: a mark that came after the command would have to be rounded; R-2008."""
+    driver = world(small_sheet(), accounts=[(1, 10**9), (2, 10**9)])
+    driver.fill(1, 2, 7, 7 * 10**8)
+    driver.ok(cm.Rescale, contract=LINEAR, factor=10, sheet=encode_sheet(smaller(driver.engine.house.sheet)))
+    driver.marks(linear=99_999_999)
+    events = cut(driver)
+    assert [(f["contract"], f["reason"]) for _, f in told(events, "mark_refused")] == [(LINEAR, "R-2008")]
+    assert driver.engine.opened.marks.contracts[LINEAR].mark == 10_000_000
+
+
 @pytest.mark.parametrize(
     ("factor", "marks", "changes", "why"),
     [

@@ -3,7 +3,7 @@ What a shard reports last in a cycle besides candidates: who stands in for a los
 owed and owned of assets that are lent, who must sell collateral for debts (rules AC-034, AC-036, AC-039, AC-040).
 """
 
-from tocsin.accounts.store import RowKind
+from tocsin.accounts.money import removable
 from tocsin.core.integers import PPM, ceil_div
 from tocsin.engine.desk import ShardDesk
 from tocsin.engine.messages import Conversion, Linked, StandIn
@@ -27,22 +27,10 @@ def offer_stand_ins(desk: ShardDesk) -> None:
             if not able or state.level >= Level.MARGIN_CALL or account in desk.cases:
                 continue
             for asset in owed:
-                available = _available(desk, state, asset)
+                available = removable(state, desk.valuation, asset)
                 if available:
                     used[account] = None
                     desk.close.stand_ins.append(StandIn(takeover.bucket, account, takeover.account, asset, available))
-
-
-def _available(desk: ShardDesk, state: AccountState, asset: int) -> int:
-    """Return what a withdrawal of `asset` could move, without moving it."""
-    most = state.cash.get(asset, 0)
-    if most <= 0:
-        return 0
-    reason, _, possible = desk.row(RowKind.DEBIT, state.id, asset, most)
-    if reason:
-        return possible
-    desk.row(RowKind.CASH, state.id, asset, most)
-    return most
 
 
 def report_links(desk: ShardDesk) -> None:

@@ -11,6 +11,7 @@ from tocsin.core.ids import default_account, error_account
 from tocsin.core.integers import PPM
 from tocsin.engine import commands as cm
 from tocsin.engine.house import HouseDesk, Resuming
+from tocsin.engine.owners import rescale_links
 from tocsin.sheet.marks import Grade, Mark, Marks
 from tocsin.sheet.settlement import settlement_mark
 from tocsin.sheet.terms import ContractTerms, Kind, decode_sheet, hash_sheet
@@ -208,6 +209,7 @@ def open_rescaled(house: HouseDesk) -> dict[int, int]:
         _void(house, contract)
         house.note("rescaled", contract=contract, factor=k)
     state.marks = Marks(marks, state.marks.prices)
+    state.linked = rescale_links(state.linked, rescaling)
     return rescaling
 
 

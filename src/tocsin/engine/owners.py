@@ -33,6 +33,18 @@ def take_reports(known: list[LinkedAccount], reports: Iterable[Linked]) -> list[
     return [by_account[account] for account in sorted(by_account)]
 
 
+def rescale_links(known: list[LinkedAccount], factors: dict[int, int]) -> list[LinkedAccount]:
+    """
+    Return the linked accounts with their lots of some contracts times a factor (rule LC-021); deltas are as they were.
+    """
+    if not factors:
+        return known
+    return [
+        msgspec.structs.replace(entry, held=tuple((key, amount * factors.get(key, 1)) for key, amount in entry.held))
+        for entry in known
+    ]
+
+
 def sum_others(known: list[LinkedAccount]) -> dict[int, dict[int, int]]:
     """
     Return per account what the other accounts of its owner hold; accounts with nothing to add up are left out.

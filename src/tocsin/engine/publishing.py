@@ -24,7 +24,9 @@ def set_marks(house: HouseDesk, command: cm.SetMarks) -> None:
     for contract, mark, funding, grade, slow in zip(
         command.contract, command.mark, command.funding, command.grade, slows, strict=True
     ):
-        if contract in house.state.settled or contract in house.state.settling:
+        state = house.state
+        if contract in state.settled or contract in state.settling or contract in state.rescaling:
+            # Its final mark stands; or the mark that its lots are rescaled with (rules LC-010, LC-020).
             house.note("mark_refused", contract=contract, mark=mark, reason=f"R-{int(Reason.MARKET_STATE)}")
             continue
         _set_mark(house, contracts, terms[contract], mark, funding, Grade(grade), slow)
