@@ -10,10 +10,11 @@ it, out of the gain and no further; and a leg without a fresh mark waits while t
 
 import pytest
 
-from tests.helpers.incident import ALT, MARK, PERP, USD, Debit, Scene
+from tests.helpers.incident import ALT, COIN, MARK, PERP, USD, Debit, Scene
 from tocsin.core.ids import market_fund
 from tocsin.engine import commands as cm
 from tocsin.margin.state import Level
+from tocsin.sheet import terms as t
 
 SIDES = pytest.mark.parametrize("side", [1, -1])
 
@@ -78,6 +79,26 @@ def test_r21_what_a_winner_cannot_pay_stays_a_claim(side: int) -> None:
     scene.ok(cm.FundDeposit, contract=PERP, asset=USD, amount=2_000_000)
     scene.cuts(2)
     assert scene.engine.house.state.claims == []
+
+
+@SIDES
+def test_r21_a_winner_gives_no_more_than_it_stands_with(side: int) -> None:
+    """
+    WF-051: a gain of 600,000 and cash of 500,000, but 150,000 coins are owed, whose price doubles to 4 meanwhile: of
+    550,000 missing at most the 500,000 that are left are taken.
+    """
+    scene = Scene(side, perp={"capacity_lots": 0}, coin={"borrow": t.BorrowTerms(10**12)})
+    for account, usd, coin in ((1, 50_000, 0), (2, 500_000, 0), (4, 0, 10**6)):
+        scene.join(account, usd, coin=coin)
+    scene.cut()
+    scene.ok(cm.Borrow, account=2, asset=COIN, amount=150_000)
+    scene.cuts(2)
+    assert scene.cash(2, COIN) == -150_000
+    scene.trade(1, 10, 2)
+    scene.cut()
+    scene.mark(40_000, coin=4_000_000)
+    scene.cuts(3)
+    assert _debits(scene) == [{"account": 2, "amount": 500_000}]
 
 
 @SIDES
