@@ -8,8 +8,11 @@ published share of it.
 """
 
 import pytest
+from msgspec.structs import replace
 
-from tests.helpers.incident import ALT, MARK, PERP, USD, Scene
+from tests.helpers.incident import ALT, MARK, PERP, USD, Scene, incident_sheet
+from tests.helpers.worlds import Driver
+from tocsin.core.errors import SheetError
 from tocsin.core.ids import GLOBAL_FUND, market_fund
 from tocsin.engine import commands as cm
 from tocsin.sheet import terms as t
@@ -64,6 +67,48 @@ def test_r3_interest_counts_what_was_taken_over(side: int, shards: int) -> None:
     scene.mark(95_500)
     scene.cuts(2)
     assert (scene.default(), scene.engine.opened.room) == (6, {PERP: 4})
+
+
+@SIDES
+def test_r3_lots_that_are_made_smaller_count_as_before(side: int) -> None:
+    """CY-026, LC-020: 8 of 10 lots are 80 of 100 when a lot becomes ten, in the very cycle."""
+    scene = Scene(side, perp={"open_interest_cap": 10, "units": 10})
+    for account in (1, 2):
+        scene.join(account, 10**7)
+    scene.trade(1, 8, 2)
+    scene.cut()
+    old = scene.engine.house.sheet
+    perp = replace(old.contracts[0], units=1, position_cap=10**6, mark_cap=10**6, open_interest_cap=100)
+    sheet = replace(old, name="smaller", contracts=(perp, old.contracts[1]))
+    scene.ok(cm.Rescale, contract=PERP, factor=10, sheet=t.encode_sheet(sheet))
+    assert scene.engine.opened.room == {PERP: 2}
+    Driver.cut(scene)
+    assert scene.engine.opened.room == {PERP: 20}
+    scene.mark(MARK // 10)
+    scene.cut()
+    assert (scene.engine.opened.room, scene.lots(1)) == ({PERP: 20}, 80)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"perp": {"open_interest_cap": -1}}, "contracts[1].open_interest_cap must be between 0 and"),
+        (
+            {"alt": {"kind": t.Kind.SPOT, "base": 2, "base_units": 1, "open_interest_cap": 1}},
+            "open_interest_cap must be 0 for spot",
+        ),
+        (
+            {"life": t.LifePolicy(settle_band_ppm=1_000_001)},
+            "life.settle_band_ppm must be between 0 and 1000000, was 1000001",
+        ),
+        ({"life": t.LifePolicy(settle_band_ppm=-1)}, "life.settle_band_ppm must be between 0 and 1000000, was -1"),
+    ],
+)
+def test_r3_caps_and_bands_are_checked_at_publication(change: dict[str, object], text: str) -> None:
+    """CY-026, LC-013: a cap is lots of a contract that leaves positions; a band is at most all of the mark."""
+    with pytest.raises(SheetError) as refused:
+        incident_sheet(**change)
+    assert text in str(refused.value)
 
 
 @SIDES

@@ -156,8 +156,9 @@ def _validate_kind(sheet: RiskSheet, contract: ContractTerms) -> None:
     at = f"contracts[{contract.id}]"
     require_between(f"{at}.expiry_ns", contract.expiry_ns, 0, 2**62)
     require_between(f"{at}.trade_fee_cap_ppm", contract.trade_fee_cap_ppm, 0, PPM)
-    most = 0 if contract.kind == Kind.SPOT else limits.CASH_MAX
-    require_between(f"{at}.open_interest_cap", contract.open_interest_cap, 0, most)
+    field, cap = f"{at}.open_interest_cap", contract.open_interest_cap
+    require_between(field, cap, 0, limits.CASH_MAX)
+    require(cap == 0 or contract.kind != Kind.SPOT, field, cap, "0 for spot, which leaves no position")
     require_between(f"{at}.look_ahead_ns", contract.look_ahead_ns, 0, contract.expiry_ns)
     option, is_option = contract.option, contract.kind == Kind.OPTION
     require((option is not None) == is_option, f"{at}.option", option, "given for options and for nothing else")
