@@ -335,6 +335,17 @@ def test_ac_035_who_may_not_borrow():
     assert isinstance(answer, Refused) and answer.number == "R-2003"
 
 
+def test_ac_035_no_debt_beyond_the_bound_of_cash():
+    """AC-035, UN-010: what would leave the admission bound is not lent, however large the cap."""
+    desk = Desk()
+    desk.account.cash[USDT] = -(CASH_MAX * 10 // 11)
+    desk.account.cash[BTC] = 10
+    assert desk.row(RowKind.BORROW, USDT, 10**6, 2**60)[0] is Reason.INSUFFICIENT_MARGIN
+    rich = Desk(btc=10**12)
+    assert rich.row(RowKind.BORROW, USDT, CASH_MAX, 2**60)[0] is Reason.INSUFFICIENT_MARGIN
+    assert rich.row(RowKind.BORROW, USDT, 10**6, 2**60)[0] is Reason.OK
+
+
 def test_ac_035_in_the_cycle_of_its_opening():
     """AC-035: an account may be opened, pay in and borrow in one cycle."""
     driver = world()
@@ -553,6 +564,30 @@ def test_ac_040_only_what_could_be_withdrawn():
     # Short one lot from 100 at 70: cash 100, of which charge 8 less the gain of 30 need not stay: all cash may go.
     assert [(a, f["amount"]) for a, f in told(events, "stand_in")] == [(2, 100_000_000)]
     assert sum(f["amount"] for _, f in told(events, "claim")) == 100_000_000
+
+
+def test_ac_040_in_two_assets_it_keeps_what_it_needs():
+    """AC-040: owed USDT and BTC; account 2 could withdraw either, not both: its 10 lots need 80 at initial."""
+    driver = world(accounts=[(3, 10**12)])
+    driver.open(1, root=7, deposit=250_000_000)
+    driver.ok(cm.FundDeposit, contract=-1, asset=BTC, amount=10**6)
+    driver.ok(cm.OpenAccount, account=2, root=7, recourse=True)
+    driver.ok(cm.Deposit, account=2, asset=USDT, amount=150_000_000)
+    driver.ok(cm.Deposit, account=2, asset=BTC, amount=100_000)
+    driver.fill(1, 3, 10, 10**9)
+    # Account 1 also sold 0.001 BTC that it does not have, for nothing; at 50 it owes 250 USDT as well.
+    driver.fill(3, 1, 1, 1, SPOT)
+    driver.fill(2, 3, 10, 10 * 50_000_000)
+    driver.marks(linear=50_000_000)
+    cut(driver)
+    events = cut(driver)
+    assert [a for a, _ in told(events, "taken_over")] == [1]
+    paid = {f["asset"]: f["amount"] for a, f in told(events, "stand_in") if a == 2}
+    # 100,000 units of BTC count for 90; with 150 that is 240: 160 may go, in USDT all 150, in BTC what 10 of value let.
+    assert paid == {USDT: 150_000_000, BTC: 11_111}
+    cut(driver)
+    cut(driver)
+    assert driver.engine.read(2).level == Level.CALM
 
 
 # ---- the lending preset -----------------------------------------------------------------------------------

@@ -3,7 +3,7 @@ What a shard reports last in a cycle besides candidates: who stands in for a los
 owed and owned of assets that are lent, who must sell collateral for debts (rules AC-034, AC-036, AC-039, AC-040).
 """
 
-from tocsin.accounts.money import removable
+from tocsin.accounts.money import add_cash, removable
 from tocsin.core.integers import PPM, ceil_div
 from tocsin.engine.desk import ShardDesk
 from tocsin.engine.messages import Conversion, Linked, StandIn
@@ -26,10 +26,13 @@ def offer_stand_ins(desk: ShardDesk) -> None:
             able = state.recourse and state.root == root and account != takeover.account and account not in used
             if not able or state.level >= Level.MARGIN_CALL or account in desk.cases:
                 continue
+            rest = state.copy()
             for asset in owed:
-                available = removable(state, desk.valuation, asset)
+                available = removable(rest, desk.valuation, asset)
                 if available:
                     used[account] = None
+                    # What it pays in one asset no longer covers what it pays in the next.
+                    add_cash(rest, asset, -available)
                     desk.close.stand_ins.append(StandIn(takeover.bucket, account, takeover.account, asset, available))
 
 
