@@ -8,7 +8,7 @@ below its requirement and left when equity reaches its exit (requirement plus hy
 from typing import NamedTuple
 
 from tocsin.core.integers import PPM
-from tocsin.margin.requirement import INITIAL, SCALE, compute_exit, compute_requirement, sum_requirement
+from tocsin.margin.requirement import INITIAL, SCALE, round_exit, round_requirement, sum_requirement
 from tocsin.margin.state import AccountState, Level, Mode
 from tocsin.margin.valuation import Valuation, compute_equity, compute_raw_equity
 
@@ -30,8 +30,9 @@ def assess(account: AccountState, valuation: Valuation) -> Assessment:
     The plain form of `compute_level`; both give the same level (property test LV-006).
     """
     equity, raw = compute_equity(account, valuation), compute_raw_equity(account, valuation)
-    needs = tuple(compute_requirement(account, valuation, i) for i in range(4))
-    exits = tuple(compute_exit(account, valuation, i) for i in range(4))
+    totals = [sum_requirement(account, valuation, i) for i in range(4)]
+    needs = [round_requirement(total) for total in totals]
+    exits = [round_exit(total, valuation, i) for i, total in enumerate(totals)]
     level = Level.CALM
     for i in range(4):
         held = account.level > i and equity < exits[i]

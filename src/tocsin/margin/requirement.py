@@ -6,7 +6,7 @@ together by sum or maximum as the sheet says; contracts add up. The scenario com
 by sum or maximum; add-ons always add. The total is rounded up once, per account and level.
 """
 
-from tocsin.core.integers import PPM
+from tocsin.core.integers import PPM, ceil_div
 from tocsin.core.limits import PRICE_SCALE
 from tocsin.margin.scenario import GAIN_PARTS, scenario_component
 from tocsin.margin.state import AccountState
@@ -170,12 +170,25 @@ def compute_requirement(account: AccountState, valuation: Valuation, level: int)
     """
     Return the requirement at `level` in valuation units, >= 0, rounded up once (rule RQ-010).
     """
-    return -(-sum_requirement(account, valuation, level) // SCALE)
+    return round_requirement(sum_requirement(account, valuation, level))
 
 
 def compute_exit(account: AccountState, valuation: Valuation, level: int) -> int:
     """
     Return what equity must reach to leave `level`: requirement x (1 + hysteresis), rounded up once (rule LV-004).
     """
-    factor = PPM + valuation.sheet.hysteresis_ppm[level]
-    return -(-sum_requirement(account, valuation, level) * factor // (SCALE * PPM))
+    return round_exit(sum_requirement(account, valuation, level), valuation, level)
+
+
+def round_requirement(total: int) -> int:
+    """
+    Return the requirement of an exact sum (x `SCALE`), rounded up.
+    """
+    return ceil_div(total, SCALE)
+
+
+def round_exit(total: int, valuation: Valuation, level: int) -> int:
+    """
+    Return the exit of an exact sum (x `SCALE`) at `level`, rounded up.
+    """
+    return ceil_div(total * (PPM + valuation.sheet.hysteresis_ppm[level]), SCALE * PPM)

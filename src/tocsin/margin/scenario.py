@@ -7,6 +7,7 @@ component is `max(joint, lambda x sum of what each would lose alone)`, never bel
 """
 
 from collections.abc import Mapping
+from operator import add
 from typing import NamedTuple
 
 from tocsin.margin.state import AccountState
@@ -41,7 +42,6 @@ def scenario_values(account: AccountState, valuation: Valuation, holds: Holds | 
     RQ-036).
     """
     out: dict[int, list[int]] = {}
-    width = len(valuation.sheet.scenarios)
     positions = account.positions
     for contract in {**positions, **holds} if holds else positions:
         line = valuation.lines.get(contract)
@@ -49,10 +49,11 @@ def scenario_values(account: AccountState, valuation: Valuation, holds: Holds | 
             continue
         lots = positions.get(contract, (0, 0))[0]
         bid, ask = holds.get(contract, (0, 0)) if holds else (0, 0)
-        values = out.setdefault(line.terms.underlying, [0] * width)
-        for s, pnl in enumerate(line.terms.array):
-            # The worst of the three sizes is the smallest where a long gains, the largest where it loses.
-            values[s] += (lots - ask if pnl > 0 else lots + bid) * pnl * line.scenario_price
+        # The worst of the three sizes is the smallest where a long gains, the largest where it loses.
+        gaining, losing = (lots - ask) * line.scenario_price, (lots + bid) * line.scenario_price
+        column = [pnl * (gaining if pnl > 0 else losing) for pnl in line.terms.array]
+        known = out.get(line.terms.underlying)
+        out[line.terms.underlying] = column if known is None else list(map(add, known, column))
     if valuation.risky_assets:
         _add_balances(out, compute_balances(account, valuation), valuation)
     return out
@@ -64,24 +65,24 @@ def _add_balances(out: dict[int, list[int]], balances: dict[int, int], valuation
         balance = balances.get(asset, 0)
         if balance:
             terms = valuation.assets[asset]
-            values = out.setdefault(terms.underlying, [0] * len(terms.row))
             value = balance * (valuation.prices[asset] if balance > 0 else valuation.price_owed(asset))
-            for s, ppm in enumerate(terms.row):
-                values[s] += value * ppm
+            column = [value * ppm for ppm in terms.row]
+            known = out.get(terms.underlying)
+            out[terms.underlying] = column if known is None else list(map(add, known, column))
 
 
 def sum_scenarios(values: Mapping[int, list[int]], valuation: Valuation) -> ScenarioSum:
     """
     Return the scenario component of V per underlying (rules RQ-031 to RQ-034).
     """
-    width = len(valuation.sheet.scenarios)
-    joint, alone = [0] * width, 0
+    joint, alone = [0] * len(valuation.sheet.scenarios), 0
     for underlying, column in values.items():
         gain = valuation.underlyings[underlying].gain_256
-        for s, value in enumerate(column):
-            joint[s] += value * (GAIN_PARTS if value < 0 else gain)
+        joint = [
+            total + value * (GAIN_PARTS if value < 0 else gain) for total, value in zip(joint, column, strict=True)
+        ]
         alone += max(0, -min(column))
-    worst = min(range(width), key=joint.__getitem__)
+    worst = joint.index(min(joint))
     loss, floor = max(0, -joint[worst]), alone * valuation.sheet.alone_256
     return ScenarioSum(max(loss, floor), loss, floor, worst, {u: column[worst] for u, column in values.items()})
 
