@@ -403,6 +403,23 @@ def test_lc_012_positions_holds_and_money(side):
 
 
 @sides
+@pytest.mark.parametrize(
+    ("moved", "told_of"), [(0, "call_cancelled"), (9_500_000, "call_cancelled"), (14_000_000, "taken_over")]
+)
+def test_lc_012_an_open_call_meets_the_settlement(side, moved, told_of):
+    """LC-012: paid out nothing is required any more: the call is cancelled; or what was lost is more than there was."""
+    driver = called(side, life=t.LifePolicy())
+    driver.ok(cm.Delist, contract=LINEAR)
+    driver.ok(cm.Settle, contract=LINEAR, price=10**7 - side * moved // 10)
+    assert told(cut(driver), "settle_asked")
+    events = cut(driver)
+    assert [a for a, _ in told(events, told_of)] == [1]
+    state = driver.engine.read(1)
+    assert state.positions == {}
+    assert state.cash == ({} if told_of == "taken_over" else {USDT: 130_000_000 - 10 * moved})
+
+
+@sides
 def test_lc_012_the_default_accounts_lots_are_paid_out_too(side):
     """LC-012: an account is taken over, then the contract is settled: lots, intents and claims end."""
     driver = world(small_sheet(), accounts=[(1, 100_000_000), (2, 10**12)])
