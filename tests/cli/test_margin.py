@@ -93,6 +93,24 @@ def test_a_raw_payload_is_read_as_it_came(tmp_path: Path, capsys: pytest.Capture
     assert answer["legs"][0]["basis"]["params_date"] == "2024-02-03"
 
 
+def test_a_list_of_our_own_accounts_is_answered_one_by_one(
+    file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "two.json"
+    path.write_text(json.dumps([ACCOUNT, ACCOUNT]))
+    assert main(["margin", str(path)]) == 0
+    both = capsys.readouterr().out
+    assert main(["margin", file]) == 0
+    one = capsys.readouterr().out
+    assert both.count("equity 19,000") == 2 and one in both and ", account 1" in both
+
+
+def test_parts_of_different_moments_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    payload = GUIDE.parents[2] / "examples" / "payloads" / "bybit-account.json"
+    assert main(["margin", str(payload)]) == 0
+    assert "note: time stamps of the payload lie 10001 s apart" in capsys.readouterr().out
+
+
 def test_each_account_of_a_file_is_answered_or_refused(capsys: pytest.CaptureFixture[str]) -> None:
     path = Path(__file__).parents[2] / "vectors" / "venues" / "positions.json"
     assert main(["margin", str(path)]) in (0, 1)
@@ -127,6 +145,8 @@ BROKEN = [
     ('{"legs": [], "legs": []}', "twice"),
     ("[]", ""),
     ("7", ""),
+    ("{}", "is an empty object"),
+    ('{"balances": [{"asset": "BTC", "free": "1"}]}', "coin is missing"),
     ('{"legs": [{"symbol": "X", "underlying": "X", "size": 1}]}', "--rules must be given"),
 ]
 

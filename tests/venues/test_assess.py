@@ -173,11 +173,33 @@ def test_our_own_json_keeps_every_digit() -> None:
 BROKEN = [
     ({"legs": [{"symbol": "B", "underlying": "B", "sise": 1}]}, r"legs\[0\]: size is missing.*did you mean sise"),
     ({"legs": [{"symbol": "B", "underlying": "B", "size": 1, "markk": 2}]}, r"legs\[0\]: unknown field 'markk'.*mark"),
-    ({"legs": [{"symbol": "B", "underlying": "B", "size": "one"}]}, r"legs\[0\]: size must be a JSON number.*\"one\""),
+    ({"legs": [{"symbol": "B", "underlying": "B", "size": "one"}]}, r"legs\[0\]: size must be a number, was 'one'"),
     ({"legs": [{"symbol": "B", "underlying": "B", "size": True}]}, r"legs\[0\]: size must be a JSON number"),
     ({"legs": [{"symbol": "B", "underlying": "B", "size": 1, "product": "futur"}]}, r"legs\[0\]: product"),
     ({"legs": [{"symbol": "B", "underlying": "B", "size": 1, "mark": -1}]}, r"leg B: mark must be above 0, was -1"),
     ({"legs": [3]}, r"legs\[0\] must be an object, was 3"),
+    ({"legs": [{"symbol": "B", "underlying": "B", "size": "1_000"}]}, r"legs\[0\]: size must be a number, was '1_000'"),
+    ({"legs": [{"symbol": "B", "underlying": "B", "size": "１"}]}, r"legs\[0\]: size must be a number"),
+    ({"legs": [{"symbol": "B", "underlying": "B", "size": "1e999999999"}]}, r"size must be 0 or between"),
+    ({"legs": [{"symbol": "B", "underlying": "B", "size": 1, "mark": D("1e999999999")}]}, r"mark must be 0 or between"),
+    ({"legs": [], "mode": "hedge"}, r"mode must be isolated or cross or portfolio, was \"hedge\""),
+    ({"legs": [], "time": D(-5)}, r"time must be ISO 8601 or milliseconds since 1970, was '-5'"),
+    ({"legs": [], "time": "yesterday"}, r"time must be ISO 8601"),
+    (
+        {"legs": [], "rules": "binance-usdm", "venue": "binanse"},
+        r"venue must be one that is known.*did you mean binance",
+    ),
+    ({"legs": [{"symbol": "B", "underlying": "B", "size": 1, "deduction": 5}]}, r"leg B: maintenance_rate is missing"),
+    ({"legs": [], "other_maintenance": -5}, r"other_maintenance must be 0 or more, was -5"),
+    (
+        {
+            "legs": [
+                {"symbol": "B", "underlying": "B", "size": 2, "mark": 100, "hedge_side": "long"},
+                {"symbol": "B", "underlying": "B", "size": -1, "mark": 99, "hedge_side": "short"},
+            ]
+        },
+        r"B has the marks 100 and 99; give both legs at one moment",
+    ),
     ({"legs": {}}, r"legs must be a list of objects"),
     ({"legs": [], "balances": [{"asset": "USDT"}]}, r"balances\[0\]:.*amount"),
     ({"legs": [], "ballances": []}, r"unknown field 'ballances'; did you mean balances"),
@@ -190,6 +212,25 @@ BROKEN = [
 def test_broken_json_is_refused_by_field(body: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_portfolio(body)
+
+
+def test_a_time_may_be_milliseconds_as_a_number() -> None:
+    portfolio, _ = read_portfolio({"legs": [], "time": D(1785000000000)})
+    assert portfolio.time == "1785000000000"
+
+
+def test_a_published_equity_moves_with_the_legs_behind_it() -> None:
+    with_balances = account(leg(size="10"))
+    published = msgspec.structs.replace(with_balances, balances=(), equity=UM.run(with_balances).equity)
+    wanted = assess(UM, with_balances, {"*": D("0.02")}).t_star_minutes
+    assert wanted is not None
+    assert assess(UM, published, {"*": D("0.02")}).t_star_minutes == wanted
+
+
+def test_a_leverage_that_no_venue_gives_is_told() -> None:
+    for leverage, is_told in ((D(10), False), (D(1000), True)):
+        notes = [note for note in assess(UM, account(leg(leverage=leverage)), {}).notes if "leverage" in note]
+        assert bool(notes) is is_told
 
 
 def test_another_venue_holds_the_same_coins_and_money() -> None:

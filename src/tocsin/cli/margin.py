@@ -3,9 +3,9 @@
 """
 
 import sys
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from cyclopts import Parameter
 
@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from tocsin.views.margin_text import Judged
 
 _FILE_MAX = 64 * 1024 * 1024
+
+
+class _Account(NamedTuple):
+    """One account of a file: where it stands, its inputs, the rulebook that it names ("" if none), what is odd."""
+
+    label: str
+    portfolio: "Portfolio"
+    rules: str
+    notes: tuple[str, ...] = ()
 
 
 def margin(
@@ -72,7 +81,7 @@ def margin(
     if svg is not None and (len(accounts) > 1 or len(asked) > 1):
         raise UsageError("--svg draws one account under one rulebook; name one --rules")
     judged: list[tuple[str, list[Judged]]] = []
-    for label, portfolio, named in accounts:
+    for label, portfolio, named, notes in accounts:
         try:
             moved = apply_shocks(portfolio, shocks) if shocks else portfolio
             books = asked or _choose(named, moved)
@@ -81,7 +90,7 @@ def margin(
                 raise
             judged.append((label, [_refuse(named, error)]))
             continue
-        judged.append((label, [_judge(book, moved, volatilities) for book in books]))
+        judged.append((label, [_judge(book, moved, volatilities, notes) for book in books]))
     if svg is not None:
         _draw(svg, judged[0][1][0])
     if json:
@@ -91,12 +100,14 @@ def margin(
     return _exit_code(judged)
 
 
-def _read(file: str, venue: str) -> "list[tuple[str, Portfolio, str]]":
+def _read(file: str, venue: str) -> list[_Account]:
     """
-    Return the accounts in the file: label, portfolio, rulebook's name or "".
+    Return the accounts in the file.
     """
     from tocsin.core.errors import DataError
-    from tocsin.venues.portfolio_json import looks_like_portfolio, read_portfolio
+    from tocsin.desk.account import Account
+    from tocsin.desk.question import FAR_APART_S
+    from tocsin.venues.portfolio_json import looks_like_portfolio
     from tocsin.venues.readers.files import decode, read_value
 
     if file.startswith("-") and file != "-":
@@ -108,19 +119,32 @@ def _read(file: str, venue: str) -> "list[tuple[str, Portfolio, str]]":
         with Path(file).open("rb") as stream:
             raw = stream.read(_FILE_MAX + 1)
     value: Any = decode(raw, label)
-    if looks_like_portfolio(value) and "payloads" not in value:
-        try:
-            portfolio, named = read_portfolio(value)
-        except DataError as error:
-            error.add_note("docs/reference/portfolio-json.md lists the fields")
-            raise DataError(f"{label}: {error}") from None
-        return [(label, portfolio, named)]
+    own: list[Any] = value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
+    if own and all(looks_like_portfolio(item) and "payloads" not in item for item in own):
+        names = [label] if own is not value else [f"{label}, account {n}" for n in range(len(own))]
+        return [_read_own(name, item) for name, item in zip(names, own, strict=True)]
     found = read_value(value, label=label, venue=venue)
     for part in (*found.skipped, *found.broken):
         print_error(f"{part.label}: {part.reason}")
     if not found.readings:
         raise DataError(f"{label}: holds no account that can be read")
-    return [(reading.label or label, reading.portfolio, reading.rules) for reading in found.readings]
+    accounts: list[_Account] = []
+    for reading in found.readings:
+        spread_s = Account(reading).spread_s
+        apart = (f"time stamps of the payload lie {spread_s} s apart: its parts are of different moments",)
+        notes = (*reading.notes, *(apart if spread_s > FAR_APART_S else ()))
+        accounts.append(_Account(reading.label or label, reading.portfolio, reading.rules, notes))
+    return accounts
+
+
+def _read_own(label: str, value: Any) -> _Account:
+    from tocsin.core.errors import DataError
+    from tocsin.venues.portfolio_json import read_portfolio
+
+    try:
+        return _Account(label, *read_portfolio(value))
+    except DataError as error:
+        raise DataError(f"{label}: {error}") from None
 
 
 def _find_rules(rules: tuple[str, ...]) -> "list[Rulebook]":
@@ -148,18 +172,25 @@ def _choose(named: str, portfolio: "Portfolio") -> "list[Rulebook]":
     raise UsageError(f"--rules must be given: the file does not tell which rules govern the account; try {known}")
 
 
-def _judge(book: "Rulebook", portfolio: "Portfolio", volatilities: dict[str, Decimal]) -> "Judged":
+def _judge(
+    book: "Rulebook", portfolio: "Portfolio", volatilities: dict[str, Decimal], notes: tuple[str, ...]
+) -> "Judged":
     """
     Return a rulebook's answer; what it cannot judge becomes the reason.
     """
+    import msgspec
+
     from tocsin.core.errors import TocsinError
     from tocsin.venues.assess import assess
+    from tocsin.venues.checks import check_marks
     from tocsin.venues.translate import translate
     from tocsin.views.margin_text import Judged
 
     try:
+        check_marks(portfolio)
         own = portfolio if book.venue == "tocsin" else translate(portfolio, book)
-        return Judged(book.name, book.title, own, assess(book, own, volatilities))
+        found = assess(book, own, volatilities)
+        return Judged(book.name, book.title, own, msgspec.structs.replace(found, notes=(*notes, *found.notes)))
     except TocsinError as error:
         return Judged(book.name, book.title, None, None, str(error))
 
@@ -171,16 +202,18 @@ def _refuse(named: str, error: Exception) -> "Judged":
 
 
 def _read_vols(texts: tuple[str, ...]) -> dict[str, Decimal]:
+    from tocsin.venues.reading import PayloadError, to_number
+
     vols: dict[str, Decimal] = {}
     for text in texts:
         coin, sign, number = text.rpartition("=")
         try:
-            value = Decimal(number.strip().removesuffix("%"))
-        except InvalidOperation:
-            value = Decimal("NaN")
+            value = to_number(number.strip().removesuffix("%").strip(), "--vol")
+        except PayloadError:
+            value = Decimal(0)
         if number.strip().endswith("%"):
             value /= 100
-        if not (value.is_finite() and 0 < value <= 10) or (sign and not coin.strip()):
+        if not 0 < value <= 10 or (sign and not coin.strip()):
             raise UsageError(f"--vol must be like 4% or BTC=2.5%, above 0 and at most 1000 %, was {text!r}")
         vols[coin.strip().upper() if sign else "*"] = value
     return vols

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 from tocsin.venues import VenueRefusal
+from tocsin.venues.checks import check_marks
 from tocsin.venues.contract import (
     NUMBERS,
     Basis,
@@ -27,8 +28,6 @@ from tocsin.venues.leg_prices import CrossPart, solve_isolated
 from tocsin.venues.needs import ONE, ZERO, Charge, Need, Totals, need_mark
 from tocsin.venues.products import notional_at, profit_between
 
-MARKS_APART = Decimal("0.001")
-"""Two legs of one symbol may differ in their marks by this share: beyond it they are of different moments."""
 _LINEAR_ONLY = "a linear or inverse contract"
 
 
@@ -85,6 +84,7 @@ def evaluate_legs(
         VenueRefusal: A leg is no linear or inverse contract, has a price <= 0, or legs settle in several assets.
         MissingInput: Nothing of a leg can be computed, or an input of equity lacks.
     """
+    check_marks(portfolio)
     _check(portfolio.legs)
     needs = [_need_now(leg, charge) for leg in portfolio.legs]
     for leg, need in zip(portfolio.legs, needs, strict=True):
@@ -123,12 +123,7 @@ def _check(legs: Sequence[Leg]) -> None:
     if len({leg.settle for leg in legs if leg.settle}) > 1:
         found = ", ".join(sorted({leg.settle for leg in legs if leg.settle}))
         raise VenueRefusal(f"legs of one account must settle in one asset, settle in {found}; give one account each")
-    marks: dict[str, Decimal] = {}
     for leg in legs:
-        if leg.mark is not None:
-            other = marks.setdefault(leg.symbol, leg.mark)
-            if abs(other - leg.mark) > other * MARKS_APART:
-                raise VenueRefusal(f"{leg.symbol} has the marks {other} and {leg.mark}; give both legs at one moment")
         if leg.product not in (Product.LINEAR, Product.INVERSE):
             raise VenueRefusal(f"{leg.symbol} must be {_LINEAR_ONLY}, was {leg.product}")
         for name, price in (("mark", leg.mark), ("entry", leg.entry)):

@@ -6,14 +6,15 @@ reaches its maintenance with a probability of 0.1 %: `(equity - maintenance)^2 /
 coins are taken to move against the account together, which no diversification lessens.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal, localcontext
 
 import msgspec
 
 from tocsin.margin.deadline import t_star_minutes
-from tocsin.venues.contract import NUMBERS, Evaluation, Leg, LegMargin, MissingInput, Mode, Portfolio
+from tocsin.venues.contract import NUMBERS, Evaluation, Leg, LegMargin, MissingInput, Mode, Portfolio, Product
 from tocsin.venues.cures import Cure, find_cures, holds_isolated, liquidation_need
+from tocsin.venues.products import profit_between
 from tocsin.venues.registry import Rulebook
 from tocsin.venues.shocks import move_underlying
 from tocsin.venues.volatility import find_coin_day
@@ -74,7 +75,7 @@ def assess(book: Rulebook, portfolio: Portfolio, volatilities: Mapping[str, Deci
             volatilities=vols,
             volatility_source=source,
             cures=tuple(find_cures(book.run, portfolio, evaluation)),
-            notes=(*notes, *((why,) if why else ())),
+            notes=(*notes, *((why,) if why else ()), *_odd_leverage(portfolio, evaluation)),
         )
 
 
@@ -97,6 +98,17 @@ def _volatilities(
     named = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
     notes = (f"no volatility of {named} is shipped: give --vol {lacking[0]}=4%",) if lacking else ()
     return vols, ", ".join(sorted(days)), notes
+
+
+def _odd_leverage(portfolio: Portfolio, evaluation: Evaluation) -> Iterator[str]:
+    """
+    Return a note for each leg whose leverage asks for less initial margin than maintenance: no venue gives that.
+    """
+    for leg, margin in zip(portfolio.legs, evaluation.legs, strict=True):
+        if leg.leverage is None or margin.initial is None or margin.maintenance is None:
+            continue
+        if margin.initial - margin.orders < margin.maintenance - margin.fees:
+            yield f"{leg.symbol}: leverage {leg.leverage} puts initial margin below maintenance: more than is allowed"
 
 
 def _distance(leg: Leg, margin: LegMargin, vols: Mapping[str, Decimal]) -> Distance:
@@ -139,7 +151,7 @@ def _t_star(
         deviation = ZERO
         for coin in sorted({leg.underlying for leg in shared}):
             try:
-                deviation += abs(_slope(book, portfolio, evaluation.equity, coin)) * vols[coin]
+                deviation += abs(_slope(book, portfolio, evaluation, coin)) * vols[coin]
             except MissingInput as error:
                 return None, f"no T*: {error}"
         buffer = evaluation.equity - need
@@ -154,9 +166,14 @@ def _t_star(
     return (min(times), "") if times else (None, "T* is absent: the account's value does not move with its markets")
 
 
-def _slope(book: Rulebook, portfolio: Portfolio, equity: Decimal, coin: str) -> Decimal:
+def _slope(book: Rulebook, portfolio: Portfolio, evaluation: Evaluation, coin: str) -> Decimal:
     """
     Return what the shared part of the account loses when a coin falls by 100 %, from a fall of a thousandth.
+
+    An equity that the venue published, without the balances behind it, moves by the profit of its legs.
+
+    Raises:
+        MissingInput: Only the published equity is known, and a leg's profit is not in its unit.
     """
     legs = tuple(
         leg if leg.mode is not Mode.ISOLATED else msgspec.structs.replace(leg, underlying="") for leg in portfolio.legs
@@ -165,8 +182,22 @@ def _slope(book: Rulebook, portfolio: Portfolio, equity: Decimal, coin: str) -> 
     back = tuple(
         msgspec.structs.replace(m, underlying=leg.underlying) for m, leg in zip(moved.legs, portfolio.legs, strict=True)
     )
+    if not portfolio.balances and portfolio.equity is not None:
+        pairs = [p for p in zip(portfolio.legs, back, evaluation.legs, strict=True) if p[0].mode is not Mode.ISOLATED]
+        return -sum((_profit(*pair, evaluation.unit) for pair in pairs), ZERO) / _BUMP
     found = book.run(msgspec.structs.replace(moved, legs=back)).equity
-    return ZERO if found is None else (equity - found) / _BUMP
+    return ZERO if found is None or evaluation.equity is None else (evaluation.equity - found) / _BUMP
+
+
+def _profit(leg: Leg, moved: Leg, margin: LegMargin, unit: str) -> Decimal:
+    """
+    Return what a leg gains on the way from its mark to its moved one, in the account's unit.
+    """
+    if leg.mark == moved.mark or leg.mark is None or moved.mark is None:
+        return ZERO
+    if leg.product not in (Product.LINEAR, Product.INVERSE) or margin.unit != unit:
+        raise MissingInput("balances", f"how the equity moves with {leg.symbol} is not known without them")
+    return profit_between(leg, leg.mark, moved.mark)
 
 
 def _minutes(buffer: Decimal, deviation_a_day: Decimal) -> int | None:

@@ -7,15 +7,19 @@ The fields are those of `Portfolio`, `Leg`, `OptionTerms` and `Balance`; `docs/r
 import json
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, TypeVar
+from enum import StrEnum
+from functools import cache
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 
 from tocsin.core.errors import DataError
 from tocsin.venues import VenueRefusal
-from tocsin.venues.checks import check_portfolio
+from tocsin.venues.checks import check_marks, check_portfolio
 from tocsin.venues.contract import Balance, Leg, OptionTerms, Portfolio
-from tocsin.venues.params import suggest
+from tocsin.venues.params import parse_time, suggest
+from tocsin.venues.reading import to_number
+from tocsin.venues.registry import MODULES, NOT_COVERED
 
 S = TypeVar("S", bound=msgspec.Struct)
 _NUMBER = "a JSON number, or its digits as text"
@@ -41,11 +45,19 @@ def read_portfolio(value: Mapping[str, Any]) -> tuple[Portfolio, str]:
     if not isinstance(rules, str):
         raise DataError(f"rules must be a rulebook's name, was {_show(rules)}")
     body.setdefault("venue", rules.partition("-")[0])
+    if isinstance(time := body.get("time"), Decimal) and time == time.to_integral_value():
+        body["time"] = f"{time:f}"
     body["legs"] = [_read_leg(leg, f"legs[{n}]") for n, leg in enumerate(_list(body, "legs"))]
     body["balances"] = [_convert(b, Balance, f"balances[{n}]") for n, b in enumerate(_list(body, "balances"))]
     portfolio = _convert(body, Portfolio, "")
+    known = {*MODULES, *NOT_COVERED, "tocsin", ""}
+    if portfolio.venue not in known and rules:
+        raise DataError(f"venue must be one that is known, was {portfolio.venue!r}{suggest(portfolio.venue, known)}")
     try:
         check_portfolio(portfolio)
+        check_marks(portfolio)
+        if portfolio.time:
+            parse_time(portfolio.time)
     except VenueRefusal as error:
         raise DataError(str(error)) from None
     return portfolio, rules
@@ -84,10 +96,25 @@ def _convert(value: Any, kind: type[S], where: str) -> S:
             raise DataError(f"{at}unknown field {name!r}{known}")
         if isinstance(item, str) and not item.isprintable():
             raise DataError(f"{at}{name} must be printable text, was {_show(item)}")
+        wanted = _types(kind)[name]
+        if Decimal in wanted and isinstance(item, (str, Decimal)):
+            body[name] = to_number(item, f"{at}{name}")
+        elif enum := next((t for t in wanted if issubclass(t, StrEnum)), None):
+            if item not in (accepted := [str(member) for member in enum]):
+                raise DataError(f"{at}{name} must be {' or '.join(accepted)}, was {_show(item)}")
     try:
         return msgspec.convert(body, type=kind)
     except msgspec.ValidationError as error:
         raise DataError(f"{at}{_explain(str(error), body)}") from None
+
+
+@cache
+def _types(kind: type[msgspec.Struct]) -> Mapping[str, tuple[type, ...]]:
+    """
+    Return the plain types that each field of a record takes.
+    """
+    hints = get_type_hints(kind)
+    return {name: tuple(t for t in get_args(hint) or (hint,) if isinstance(t, type)) for name, hint in hints.items()}
 
 
 def _explain(message: str, body: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ Quantities have one name at every venue: "initial", "maintenance", "liquidation"
 health ratio), "unrealised", "isolated_collateral", "notional", "available", "orders"; others carry the venue's name.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -37,11 +38,16 @@ FINEST = Decimal("1e-36")
 
 POSITIONS_MAX = 10_000
 _DIGITS_MAX = 80
+_DIGITS_APART = re.compile(r"-?\d*(\d ?\.|\. )\d+")
 _TEXT_MAX = 200
 
 
 class PayloadError(DataError):
     """A payload cannot be read: the message names the place, the field, its value and what is accepted."""
+
+
+class SlipOfCopy(PayloadError):
+    """A number with a blank inside ("28 .21"): no venue writes it, whoever copied the payload did."""
 
 
 class MissingField(PayloadError):
@@ -191,7 +197,7 @@ class Fields:
             value = self._object.get(name)
             if value is None or value == "":
                 continue
-            if isinstance(value, Decimal) and value == value.to_integral_value() and abs(value) < LIMIT:
+            if isinstance(value, Decimal) and value.copy_abs() < LIMIT and value == value.to_integral_value():
                 return format(value.quantize(Decimal(1)), "f")
             if not isinstance(value, str) or len(value) > _TEXT_MAX or not value.isprintable():
                 raise PayloadError(f"{self.where}: {name} must be a text of printable signs, was {show(value)}")
@@ -250,7 +256,7 @@ class Fields:
 
     def _near(self, names: Iterable[str]) -> str:
         for name in names:
-            if near := suggest(name, self._object):
+            if near := suggest(name, [known for known in self._object if known != name]):
                 return near
         return ""
 
@@ -458,7 +464,8 @@ def to_number(value: Any, where: str) -> Decimal:
         try:
             number = Decimal(value)
         except InvalidOperation:
-            raise PayloadError(f"{where} must be a number, was {show(value)}") from None
+            kind = SlipOfCopy if _DIGITS_APART.fullmatch(value) else PayloadError
+            raise kind(f"{where} must be a number, was {show(value)}") from None
     elif isinstance(value, Decimal):
         number = value
     elif isinstance(value, int) and not isinstance(value, bool):
@@ -467,7 +474,7 @@ def to_number(value: Any, where: str) -> Decimal:
         raise PayloadError(f"{where} must be a number, was {show(value)}")
     if not number.is_finite():
         raise PayloadError(f"{where} must be a finite number, was {show(value)}")
-    if number and not FINEST <= abs(number) <= LIMIT:
+    if number and not FINEST <= number.copy_abs() <= LIMIT:
         raise PayloadError(f"{where} must be 0 or between {FINEST} and {LIMIT} in size, was {show(value)}")
     return number
 

@@ -7,7 +7,7 @@ volatility; without volatility and time to expiry they refuse.
 """
 
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation, localcontext
+from decimal import Decimal, localcontext
 
 import msgspec
 
@@ -16,6 +16,7 @@ from tocsin.risk.pricing import price_option
 from tocsin.venues.contract import NUMBERS, Balance, Leg, MissingInput, Portfolio, Product
 from tocsin.venues.params import suggest
 from tocsin.venues.products import mark_of
+from tocsin.venues.reading import PayloadError, to_number
 
 
 class Shock(msgspec.Struct, frozen=True):
@@ -42,10 +43,10 @@ def read_shock(text: str) -> Shock:
     if not name or not sign or not move:
         raise ConfigError(form)
     try:
-        number = Decimal(move.removesuffix("%").replace(",", ""))
-    except InvalidOperation:
+        number = to_number(move.removesuffix("%").replace(",", "").strip(), name)
+    except PayloadError:
         raise ConfigError(form) from None
-    if not number.is_finite() or abs(number) > Decimal("1e15"):
+    if number.copy_abs() > Decimal("1e15"):
         raise ConfigError(form)
     if move.endswith("%"):
         if number <= -100:

@@ -200,6 +200,8 @@ def _describe(payload: Any) -> tuple[str, bool]:
         payload = payload[0]  # pyright: ignore[reportUnknownVariableType]
     if not isinstance(payload, dict):
         return f"holds {show(payload)}, no account", False
+    if not payload:
+        return "is an empty object: no account", False
     fields: dict[str, Any] = payload  # pyright: ignore[reportUnknownVariableType]
     code = str(fields.get("code", fields.get("retCode", 0)))
     words = [fields.get(key) for key in ("msg", "retMsg", "message", "error")]

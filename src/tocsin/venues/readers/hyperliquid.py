@@ -118,6 +118,9 @@ def read_spot(state: Fields, draft: Draft) -> None:
     In a unified or portfolio margin account they are, but the payload does not say whether they contain the profit of
     the positions, so that no money is taken from it.
     """
+    for balance in state.each("balances"):
+        balance.text("coin")
+        balance.number("total")
     portfolio = state.flag("portfolioMarginEnabled") or state.has("portfolioMarginRatio")
     if portfolio:
         draft.rules = "hyperliquid-pm"
@@ -176,6 +179,6 @@ READERS = (
         keys=("balances",),
         read=read_spot,
         holds="account",
-        absent=("details", "assetPositions", "assets", "result", "data", "makerCommission", "accountType"),
+        absent=("details", "assetPositions", "assets", "result", "data", "makerCommission", "accountType", "legs"),
     ),
 )
