@@ -84,6 +84,30 @@ def test_r17_a_leg_that_cannot_be_traded_does_not_hold_up_the_other(side: int) -
 
 
 @SIDES
+def test_r17_a_market_that_never_comes_back_is_settled(side: int) -> None:
+    """
+    LC-005, LC-012: its only leg halted, the account can but wait; delisting and delivery pay it out and end the case.
+    """
+    scene = Scene(side, perp={"units": 1 if side > 0 else 10**10})
+    scene.join(1, 100_000)
+    scene.join(2, 10**6)
+    scene.trade(1, 10, 2)
+    scene.cut()
+    scene.mark(MARK - 5_400)
+    scene.ok(cm.SetMarket, contract=PERP, halted=True)
+    scene.cuts(12)
+    assert (scene.state(1).level, scene.lots(1), intents(scene)) == (Level.LIQUIDATION, 10, [])
+    scene.ok(cm.Delist, contract=PERP)
+    price = 95_000 if side > 0 else 10**10 // 95_000
+    scene.ok(cm.Settle, contract=PERP, price=price)
+    scene.cuts(3)
+    final = 95_000 if side > 0 else -(-(10**10) // price)
+    assert (scene.lots(1), scene.lots(2)) == (0, 0)
+    assert (scene.cash(1), scene.cash(2)) == (100_000 - 10 * (MARK - final), 10**6 + 10 * (MARK - final))
+    assert all(not shard.cases for shard in scene.engine.shards)
+
+
+@SIDES
 def test_r17_collateral_that_nobody_buys_is_taken_over(side: int) -> None:
     """
     LQ-031: a loan against a coin, below liquidation, no position, and a fund that cannot buy: after the grace the
