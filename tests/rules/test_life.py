@@ -138,6 +138,15 @@ def test_lc_003_a_second_halt_ends_the_grace():
     assert driver.engine.opened.closed == (LINEAR,)
 
 
+def test_lc_003_without_a_policy_it_is_open_at_once():
+    """LC-003: no grace and one mark: the cycle after the resumption takes orders, without another publication."""
+    driver = world(small_sheet(), accounts=[(1, 10**9)])
+    for halted in (True, False):
+        driver.ok(cm.SetMarket, contract=LINEAR, halted=halted)
+        cut(driver)
+    assert checks(driver, (1, LINEAR, 1)) == [None]
+
+
 def called(side, *, life, **more):
     """Account 1 is called at the end of cycle; the next opening is an hour late."""
     driver = world(small_sheet(life=life, **more), accounts=[(1, 130_000_000), (2, 10**12)])
