@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tocsin.core.errors import TocsinError
 from tocsin.desk.worlds import World
-from tocsin.venues.contract import Evaluation, Leg, MissingInput, Mode
+from tocsin.venues.contract import Evaluation, MissingInput, Mode
 
 _AT_EQUITY = frozenset({"ratio", "unrealised", "isolated_equity", "equity", "available"})
 _AT_MARK = _AT_EQUITY | {"initial", "maintenance", "notional"}
@@ -39,7 +39,7 @@ def ask(world: World) -> Answer | str:
             return Answer(world.evaluate(), world, blind, tuple(lacking))
         except MissingInput as error:
             legs = world.portfolio.legs
-            found = _stand_in(legs[0], error.field) if len(legs) == 1 and len(lacking) < _STAND_INS_MAX else None
+            found = _stand_in(world, error.field) if len(legs) == 1 and len(lacking) < _STAND_INS_MAX else None
             if found is None:
                 return str(error)
             changes, unsure = found
@@ -52,10 +52,12 @@ def ask(world: World) -> Answer | str:
             return "the account's numbers are beyond what the rule can compute"
 
 
-def _stand_in(leg: Leg, field: str) -> tuple[dict[str, Decimal], frozenset[str]] | None:
+def _stand_in(world: World, field: str) -> tuple[dict[str, Decimal], frozenset[str]] | None:
+    leg = world.portfolio.legs[0]
     if field == "mark" and leg.mark is None and leg.entry is not None:
-        # The liquidation price of a cross position rests on the profit, and so on the mark.
-        return {"mark": leg.entry}, _AT_MARK if leg.mode is Mode.ISOLATED else _AT_MARK | {"liquidation"}
+        # From published equity the liquidation price of a cross position is counted at the mark, from balances not.
+        is_free = leg.mode is Mode.ISOLATED or world.portfolio.balances
+        return {"mark": leg.entry}, _AT_MARK if is_free else _AT_MARK | {"liquidation"}
     if field == "entry" and leg.entry is None and leg.mark is not None:
         return {"entry": leg.mark}, _AT_EQUITY | {"liquidation"}
     if field == "leverage" and leg.leverage is None:

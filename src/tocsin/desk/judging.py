@@ -14,6 +14,7 @@ from tocsin.desk.account import Account
 from tocsin.desk.answers import Answer
 from tocsin.desk.attribution import attribute, find_hint, quantum
 from tocsin.desk.codes import Code, Part
+from tocsin.desk.doubts import find_doubt
 from tocsin.desk.question import Question
 from tocsin.desk.rows import CONSISTENCY, Row, Status
 from tocsin.desk.source_errors import SourceErrors
@@ -48,6 +49,9 @@ def judge(account: Account, figure: Figure, answer: Answer | str, errors: Source
         if hint is None:
             return row
         status = Status.FAILED if hint.code is Code.MODE_MISMATCH else row.status
+        if hint.code is Code.PRICE_SOURCE and figure.quantity not in CONSISTENCY and row.connector is None:
+            # The payload shows no price, the profit it reports implies one, and with that the figure comes out.
+            status = Status.PASSED
         reason = f"{unknown}; {hint.code}: {hint.why}"
         return msgspec.structs.replace(row, status=status, hint=hint, reason=reason)
     row = _compare(account, figure, own, answer)
@@ -59,6 +63,8 @@ def judge(account: Account, figure: Figure, answer: Answer | str, errors: Source
     if figure.quantity in CONSISTENCY:
         why = f"the payload's own inputs disagree with it; {row.reason}"
         return msgspec.structs.replace(row, status=Status.SKIPPED, reason=why)
+    if doubt := find_doubt(account, figure, answer, row):
+        return msgspec.structs.replace(row, status=Status.SKIPPED, reason=doubt)
     return row
 
 

@@ -21,7 +21,11 @@ _SIDES = {"BOTH": "", "LONG": "long", "SHORT": "short"}
 def read_position(element: Fields, draft: Draft) -> None:
     """
     Read one position of positionRisk or of an account; a position of size 0 is left out.
+
+    Accounts of 2019 and 2020 list every symbol without `positionAmt`: one without margin and entry price is closed.
     """
+    if not element.has("positionAmt") and _is_closed(element):
+        return
     symbol, size = element.text("symbol"), element.number("positionAmt")
     if not size:
         return
@@ -64,6 +68,11 @@ def read_position(element: Fields, draft: Draft) -> None:
     draft.see_price(place, "entryPrice", entry)
 
 
+def _is_closed(element: Fields) -> bool:
+    told = element.has("initialMargin", "entryPrice")
+    return told and not any(element.optional(name) for name in ("initialMargin", "maintMargin", "entryPrice"))
+
+
 def _report(place: int, element: Fields, draft: Draft, quantity: str, name: str, known: frozenset[str]) -> None:
     """
     Note a figure unless another payload of the account has told it; a notional without its sign.
@@ -97,7 +106,8 @@ def read_account(element: Fields, draft: Draft) -> None:
     """
     Read an account of USD-M or COIN-M futures with its assets and positions.
 
-    In multi-assets mode the payload has no prices of the assets: `totalMarginBalance` stands for them.
+    In multi-assets mode the payload has no prices of the assets: `totalMarginBalance` stands for them. Outside it the
+    totals count USDT alone: beside other assets they are not those of the account, and not compared.
     """
     multi = element.flag("multiAssetsMargin")
     for asset in element.each("assets"):
@@ -111,6 +121,9 @@ def read_account(element: Fields, draft: Draft) -> None:
         draft.equity = element.number("totalMarginBalance")
     for position in element.each("positions"):
         read_position(position, draft)
+    if not multi and any(asset != "USDT" for asset in draft.balances):
+        draft.notes.append("totals count USDT alone; the account holds other assets too: totals are not compared")
+        return
     draft.report(ACCOUNT, "maintenance", element.optional("totalMaintMargin"), "totalMaintMargin", unit="USD")
     draft.report(ACCOUNT, "initial", element.optional("totalInitialMargin"), "totalInitialMargin", unit="USD")
     draft.report(ACCOUNT, "equity", element.optional("totalMarginBalance"), "totalMarginBalance", unit="USD")

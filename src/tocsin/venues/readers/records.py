@@ -19,8 +19,19 @@ from tocsin.venues.contract import NUMBERS, Balance, Leg, Mode, Product
 from tocsin.venues.readers import finish_of
 from tocsin.venues.readers.files import Broken, Found, Skip, find_reader, read_payloads
 from tocsin.venues.readers.names import moment, option_terms, underlying_of
+from tocsin.venues.readers.record_money import read_deduction, read_money
 from tocsin.venues.readers.refine import refine_account, refine_leg
-from tocsin.venues.reading import ACCOUNT, Draft, Fields, MissingField, PayloadError, Reader, Reading, to_number
+from tocsin.venues.reading import (
+    ACCOUNT,
+    Draft,
+    Fields,
+    MissingField,
+    PayloadError,
+    Reader,
+    Reading,
+    SlipOfCopy,
+    to_number,
+)
 
 PRODUCTS = {
     "linear": Product.LINEAR,
@@ -118,11 +129,15 @@ def read_records(records: Sequence[Any], label: str) -> Found:
                 group = record.inner("account").optional_text("group")
             key = (record.text("venue"), group or f"\0{place}")
             groups.setdefault(key, []).append(record)
+        except SlipOfCopy as error:
+            skipped.append(Skip(where, f"source error: {error}"))
         except (PayloadError, VenueRefusal) as error:
             broken.append(Broken(where, str(error)))
     for members in groups.values():
         try:
             readings.append(_read_group(members))
+        except SlipOfCopy as error:
+            skipped.append(Skip(members[0].where, f"source error: {error}"))
         except (PayloadError, VenueRefusal) as error:
             broken.append(Broken(members[0].where, str(error)))
     return Found(tuple(readings), tuple(skipped), tuple(broken))
@@ -180,6 +195,7 @@ def _read_group(members: Sequence[Fields]) -> Reading:
         draft.time = draft.time or (stamp.isoformat().replace("+00:00", "Z") if stamp else "")
         if note := record.optional_text("note"):
             draft.notes.append(f"the collector's note: {note}")
+            read_deduction(note, draft)
     alone = all(leg.mode is Mode.ISOLATED for leg in draft.legs)
     if used is not None:
         finish_of(venue, used)(draft)
@@ -189,7 +205,10 @@ def _read_group(members: Sequence[Fields]) -> Reading:
     account = first.inner("account") if first.raw("account") is not None else None
     if account is not None:
         _read_account(account, draft)
-    refine_account(account, Fields(first.raw("raw") or {}, f"{first.where}: raw"), draft)
+    raw = Fields(first.raw("raw") or {}, f"{first.where}: raw")
+    if venue == "binance":
+        read_money(account, raw, draft)
+    refine_account(account, raw, draft)
     return draft.reading()
 
 

@@ -19,6 +19,7 @@ from tocsin.venues.readers.small_shapes import SHAPES, Shape
 from tocsin.venues.reading import ACCOUNT, Draft, Fields, PayloadError, Reader
 
 ZERO, ONE = Decimal(0), Decimal(1)
+_DOLLARS = ("USD", "USDT", "USDC")
 _SIDES = {"long": 1, "buy": 1, "1": 1, "short": -1, "sell": -1, "2": -1, "-1": -1}
 _MODES = {
     "isolated": Mode.ISOLATED,
@@ -124,7 +125,9 @@ def _product(item: Fields, venue: str, symbol: str) -> Product:
     Return what a position is margined in: the coin where the venue's symbol or margin coin says so, else quote money.
     """
     if venue == "kucoin":
-        return Product.INVERSE if item.flag("isInverse") else Product.LINEAR
+        coin = item.flag("isInverse")
+        is_coin = symbol.endswith("USDM") or item.optional_text("settleCurrency") not in ("", *_DOLLARS)
+        return Product.INVERSE if (is_coin if coin is None else coin) else Product.LINEAR
     money = {"phemex": "currency", "bitget": "marginCoin"}.get(venue)
     if money is not None:
         word = item.optional_text(money)
