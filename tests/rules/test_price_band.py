@@ -9,6 +9,9 @@ from msgspec.structs import replace
 
 from tests.helpers.small import ALT, BTC, COIN, PERP, USD, make_account, make_sheet
 from tests.helpers.small import value as small_value
+from tests.helpers.worlds import Driver
+from tocsin.core.errors import DataError
+from tocsin.engine import commands as cm
 from tocsin.margin.levels import compute_level
 from tocsin.margin.price_band import Bound, _option_mark, price_band
 from tocsin.margin.prices import liquidation_price
@@ -291,3 +294,33 @@ def test_pr_014_before_it_the_account_stands(side):
         return compute_level(account, moved)
 
     assert level(bound.mark) >= Level.LIQUIDATION > level(bound.mark + side)
+
+
+@sides
+def test_pr_013_asked_of_an_engine(side):
+    """PR-010, PR-013: the same answer at the engine's marks, for any number of shards; each refusal says why."""
+    at = value()
+    for shards in (1, 3):
+        driver = Driver(at.sheet, shards=shards)
+        for account in (1, 2, 3):
+            driver.open(account, deposit=100_000 if account == 1 else 10**7, asset=USD)
+        driver.cut()
+        with pytest.raises(DataError, match="underlying must be measured by a contract with a mark, was 7 with none"):
+            driver.engine.price_band(1, BITCOIN)
+        driver.ok(
+            cm.SetMarks, contract=(PERP, ALT, COIN), mark=(100_000, 100_000, -100_000), funding=(0, 0, 0),
+            grade=(0, 0, 0), asset=(USD, BTC), price=(1_000_000, 2_000_000),
+        )  # fmt: skip
+        driver.cut()
+        driver.fill(*((1, 2) if side > 0 else (2, 1)), 10, 1_000_000, PERP)
+        driver.cut()
+        band = driver.engine.price_band(1, BITCOIN)
+        assert band == price_band(held(100_000, perp=side * 10), at, BITCOIN)
+        call = driver.engine.price_band(1, BITCOIN, Level.MARGIN_CALL)
+        assert one(call.down if side > 0 else call.up).mark == (95_999 if side > 0 else 103_530)
+        with pytest.raises(DataError, match=r"underlying must be one of \[7\], was 8"):
+            driver.engine.price_band(1, 8)
+        with pytest.raises(DataError, match="account must hold something of underlying 7, was 3 with nothing"):
+            driver.engine.price_band(3, BITCOIN)
+        with pytest.raises(DataError, match="account must be open, was 9"):
+            driver.engine.price_band(9, BITCOIN)

@@ -22,7 +22,8 @@ from tocsin.engine.messages import CycleOpen, CycleResult, Item, open_contracts
 from tocsin.engine.queries import AdlRank
 from tocsin.engine.sequencer import Accepted, HouseItem, Sequencer
 from tocsin.engine.shard import Shard
-from tocsin.margin.state import AccountState
+from tocsin.margin.price_band import PriceBand
+from tocsin.margin.state import AccountState, Level
 from tocsin.procedures.waterfall.adl import LotPolicy
 from tocsin.sheet.marks import Marks
 from tocsin.sheet.terms import RiskSheet, decode_sheet, encode_sheet
@@ -174,6 +175,17 @@ class Engine:
             cycle=last.opened.cycle,
             time_ns=last.opened.time_ns,
         )
+
+    def price_band(self, account: int, underlying: int, level: Level = Level.LIQUIDATION) -> PriceBand:
+        """
+        Return where an account falls below `level` as the price of one underlying falls or rises: marks per lot of the
+        contract that measures it, near and far, or why there is none (rules PR-010 to PR-014).
+
+        Raises:
+            DataError: No such account or underlying, nothing that measures it, or nothing of it held (rule PR-013).
+        """
+        shard = self.shards[shard_of(bucket_of(self.sequencer.directory.get(account, 0)), len(self.shards))]
+        return queries.find_band(shard, account, underlying, level)
 
     def adl_rank(self, account: int, contract: int, wanted: int | None = None) -> AdlRank:
         """

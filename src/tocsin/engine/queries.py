@@ -1,8 +1,9 @@
 """
-Questions about the last closed cycle that change nothing: ADL rank and what-if (rules WF-060, WF-061).
+Questions about the last closed cycle that change nothing: price bands (rules PR-010 to PR-014), ADL rank and what-if
+(rules WF-060, WF-061).
 
-Answers are what the ClearingHouse would decide at this close if one contract alone were wanted. Between two closes
-marks, positions and the root where last lots begin move on, so that an answer is for its cycle only.
+Answers about ADL are what the ClearingHouse would decide at this close if one contract alone were wanted. Between two
+closes marks, positions and the root where last lots begin move on, so that an answer is for its cycle only.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,8 @@ from tocsin.engine.candidates import offer_lots
 from tocsin.engine.deleveraging import as_candidate, unreserved_lots
 from tocsin.engine.house import HouseDesk
 from tocsin.engine.shard import Shard
-from tocsin.margin.state import AccountState, Mode
+from tocsin.margin.price_band import PriceBand, price_band
+from tocsin.margin.state import AccountState, Level, Mode
 from tocsin.procedures.waterfall.adl import LotPolicy, deal_lots
 from tocsin.procedures.waterfall.scores import Candidate, rank_candidates
 from tocsin.sheet.terms import Allocation, RiskSheet
@@ -49,6 +51,28 @@ def may_be_deleveraged(state: AccountState, sheet: RiskSheet) -> bool:
     Return whether ADL may ask the account: it is margined, and its class is not exempt.
     """
     return state.mode != Mode.EXTERNAL and sheet.classes[state.kind].deleveraged
+
+
+def find_band(shard: Shard, account: int, underlying: int, level: Level) -> PriceBand:
+    """
+    Return where an account falls below `level` as one underlying moves, at the marks of its shard (rule PR-010).
+
+    Raises:
+        DataError: There is no such account or underlying; no contract with a mark measures it, or the account holds
+            nothing of it (rule PR-013).
+    """
+    state, valuation = shard.store.read(account), shard.valuation
+    if state is None:
+        raise DataError(f"account must be open, was {account}")
+    terms = valuation.underlyings.get(underlying)
+    if terms is None:
+        raise DataError(f"underlying must be one of {sorted(valuation.underlyings)}, was {underlying!r}")
+    if terms.contract not in valuation.lines:
+        raise DataError(f"underlying must be measured by a contract with a mark, was {underlying} with none")
+    band = price_band(state, valuation, underlying, level)
+    if band is None:
+        raise DataError(f"account must hold something of underlying {underlying}, was {account} with nothing")
+    return band
 
 
 def list_candidates(shards: Sequence[Shard], contract: int, lots: int) -> list[Candidate]:
