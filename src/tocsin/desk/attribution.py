@@ -3,8 +3,8 @@ From a difference to its causes: one input swapped at a time in a fixed order, t
 
 A swap explains a difference if under it the rules give the reported figure: to the printed digits or a millionth
 (tight), else to three times what the leg's other figures are off, at most a twentieth of a percent (loose; the closest
-wins). Nothing is explained by halves: a cause that leaves more is none. Parts are signed and sum exactly to the
-difference.
+wins; not for a rate or share that was sought to give the figure). Nothing is explained by halves: a cause that leaves
+more is none. Parts are signed and sum exactly to the difference.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from tocsin.desk.account import Account
 from tocsin.desk.codes import Code, Part
-from tocsin.desk.question import Question
+from tocsin.desk.question import Question, quantum
 from tocsin.desk.swap import Swap
 from tocsin.desk.swaps import swap_prices, swaps_for
 from tocsin.desk.swaps_account import swap_modes
@@ -89,14 +89,6 @@ def find_hint(
     return None
 
 
-def quantum(value: Decimal) -> Decimal:
-    """
-    Return the worth of the last printed digit, at most 1.
-    """
-    exponent = value.as_tuple().exponent
-    return Decimal(1).scaleb(exponent) if isinstance(exponent, int) and exponent < 0 else Decimal(1)
-
-
 def _input_digits(question: Question) -> Decimal:
     """
     Return by how much the figure can move while each input stays within half of its last printed digit.
@@ -145,9 +137,11 @@ def _explain(question: Question, tried: Sequence[tuple[Swap, Decimal]]) -> tuple
     left_max = SMALL_LEFT_MAX if question.is_small else LEFT_MAX
     # A payload whose other figures agree to the digit leaves no room for a cause that nearly fits.
     loose = UNSURE if question.noise is None else min(LOOSE, NOISE_TIMES * question.noise)
-    for place, (_, value) in enumerate(tried):
+    for place, (swap, value) in enumerate(tried):
         if _is_tight(question, value):
             return tried[place]
+        if swap.is_fitted:
+            continue
         gap = abs(EXACT.subtract(question.reported, value))
         if gap <= abs(question.reported) * loose and gap <= abs(question.difference) * left_max:
             near.append((gap, place))

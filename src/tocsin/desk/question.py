@@ -160,10 +160,31 @@ class Question:
         if profit is not None and leg.entry is not None:
             moved = NUMBERS.divide(profit, units)
             if not inverse:
-                yield f"{IMPLIED}unrealised profit", NUMBERS.add(leg.entry, moved)
+                price = NUMBERS.add(leg.entry, moved)
+                yield f"{IMPLIED}unrealised profit", price
+                yield f"{IMPLIED}unrealised profit, its last digit open:", _roundest(price, quantum(profit), units)
             elif (rest := NUMBERS.subtract(NUMBERS.divide(ONE, leg.entry), moved)) > 0:
                 yield f"{IMPLIED}unrealised profit", NUMBERS.divide(ONE, rest)
         yield from self._from_margins(place, leg, inverse)
+
+    def implied_entry(self, place: int) -> Decimal | None:
+        """
+        Return the entry price at which the leg's unrealised profit at its mark would be the reported one; None if it
+        is the one that is there, or is not known.
+        """
+        leg, profit = self.leg(place), self.said(place, "unrealised")
+        units = NUMBERS.multiply(leg.size, leg.contract_size)
+        if profit is None or not units or leg.mark is None or leg.entry is None:
+            return None
+        moved = NUMBERS.divide(profit, units)
+        if leg.product is Product.LINEAR:
+            price, room = NUMBERS.subtract(leg.mark, moved), NUMBERS.divide(quantum(profit), abs(units))
+        elif leg.product is Product.INVERSE and (over := NUMBERS.add(NUMBERS.divide(ONE, leg.mark), moved)) > 0:
+            price = NUMBERS.divide(ONE, over)
+            room = NUMBERS.divide(NUMBERS.multiply(quantum(profit), price * price), abs(units))
+        else:
+            return None
+        return price if price > 0 and abs(price - leg.entry) > room else None
 
     def _from_margins(self, place: int, leg: Leg, inverse: bool) -> Iterator[tuple[str, Decimal]]:
         """
@@ -179,6 +200,26 @@ class Question:
         if abs(ratios[0] - ratios[1]) <= abs(ratios[0] - ONE) / 50:
             price = NUMBERS.divide(leg.mark, ratios[0]) if inverse else NUMBERS.multiply(leg.mark, ratios[0])
             yield f"{IMPLIED}initial and maintenance margin", price
+
+
+def quantum(value: Decimal) -> Decimal:
+    """
+    Return the worth of a number's last printed digit, at most 1.
+    """
+    exponent = value.as_tuple().exponent
+    return ONE.scaleb(exponent) if isinstance(exponent, int) and exponent < 0 else ONE
+
+
+def _roundest(price: Decimal, digit: Decimal, units: Decimal) -> Decimal:
+    """
+    Return the price with the fewest digits that moves the profit of `units` by no more than `digit`.
+    """
+    room = NUMBERS.divide(digit, abs(units))
+    for places in range(12):
+        rounded = price.quantize(ONE.scaleb(-places), context=NUMBERS)
+        if abs(rounded - price) <= room:
+            return rounded
+    return price
 
 
 def _named(quantity: str, place: int) -> Figure:

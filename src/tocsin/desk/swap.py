@@ -14,11 +14,15 @@ from tocsin.venues.reading import Figure
 
 
 class Swap(NamedTuple):
-    """One input exchanged: the cause it would be, in words what was exchanged, and the exchange."""
+    """
+    One input exchanged: the cause it would be, in words what was exchanged, and the exchange. `is_fitted`: its value
+    was sought to give the figure, so that coming near it proves nothing.
+    """
 
     code: Code
     why: str
     apply: Callable[[World], World]
+    is_fitted: bool = False
 
 
 def leg_swap(code: Code, why: str, place: int, **changes: object) -> Swap:

@@ -63,6 +63,13 @@ def swap_prices(question: Question) -> Iterator[Swap]:
                 late.append(swaps[0]._replace(code=Code.STALE_SNAPSHOT, why=why))
                 continue
             yield from swaps
+        if (entry := question.implied_entry(place)) is not None:
+            why = f"{leg.symbol}: entry {leg.entry} <- {IMPLIED}unrealised profit {short(entry)}"
+            swap = leg_swap(Code.PRICE_SOURCE, why, place, entry=entry)
+            if question.is_mixed(place):
+                late.append(swap._replace(code=Code.STALE_SNAPSHOT))
+            else:
+                yield swap
         if leg.mark is not None and leg.entry is not None and leg.entry != leg.mark:
             yield leg_swap(Code.PRICE_SOURCE, f"{leg.symbol}: entry <- mark {leg.mark}", place, entry=leg.mark)
         if leg.mark is not None and leg.index is not None and leg.index != leg.mark:
@@ -150,4 +157,5 @@ def _round_fee(question: Question, place: int) -> Iterator[Swap]:
     rate = NUMBERS.add(now, NUMBERS.multiply(question.difference, scale))
     near = to_step(rate, ROUND_FEE)
     if 0 <= near <= FEE_MAX and near not in USUAL_FEES:
-        yield leg_swap(Code.FEE_IN_MM, f"{leg.symbol}: closing fee of {percent(near)}", place, fee_rate=near)
+        found = leg_swap(Code.FEE_IN_MM, f"{leg.symbol}: closing fee of {percent(near)}", place, fee_rate=near)
+        yield found._replace(is_fitted=True)

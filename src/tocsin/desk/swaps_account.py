@@ -80,7 +80,8 @@ def swap_haircuts(question: Question) -> Iterator[Swap]:
     for balance in balances:
         for ratio in reversed(_RATIOS):
             why = f"{balance.asset} counted at {percent(ratio)}"
-            yield Swap(Code.COLLATERAL_HAIRCUT, why, partial(_counted_at, asset=balance.asset, ratio=ratio))
+            counted = partial(_counted_at, asset=balance.asset, ratio=ratio)
+            yield Swap(Code.COLLATERAL_HAIRCUT, why, counted, is_fitted=True)
 
 
 def _counted_at(world: World, *, asset: str, ratio: Decimal) -> World:

@@ -96,7 +96,8 @@ def swap_implied_rates(question: Question) -> Iterator[Swap]:
         near = to_step(rate, ROUND_RATE if kind == "maintenance" else 10 * ROUND_RATE)
         if near > 0 and abs(rate - near) <= near / 10**4:
             why = f"{margin.symbol}: a rate of {percent(near)}, which is no shipped bracket's at this size"
-            yield leg_swap(Code.TIER_VERSION, why, place, maintenance_rate=near, deduction=None)
+            found = leg_swap(Code.TIER_VERSION, why, place, maintenance_rate=near, deduction=None)
+            yield found._replace(is_fitted=True)
 
 
 def _solve_rate(question: Question, place: int) -> Decimal | None:

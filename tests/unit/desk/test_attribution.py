@@ -309,3 +309,34 @@ def test_a_figure_that_the_rules_start_from_proves_nothing() -> None:
     assert rows["equity"].status is rows["maintenance"].status is Status.SKIPPED
     assert "taken as given" in rows["equity"].reason
     assert rows["ratio"].status is Status.PASSED
+
+
+@pytest.mark.parametrize(
+    ("venue", "field", "symbol", "quantity"),
+    [
+        ("binance", "entryPrice", "BTCUSDT", "liquidation"),
+        ("okx", "avgPx", "BTC-USDT-SWAP", "liquidation"),
+        ("bybit", "avgPrice", "BTCUSDT", "maintenance"),
+        ("bybit", "avgPrice", "", "ratio"),
+        ("binance account", "entryPrice", "BTCUSDT", "liquidation"),
+    ],
+)
+def test_another_entry_price(venue: str, field: str, symbol: str, quantity: str) -> None:
+    base = VENUES[venue]()
+    entry = D(base.elements(base.payload)[0][field])
+    row = check(row_of(base.edit(**{field: str(entry * D("1.01"))}), quantity, symbol), Code.PRICE_SOURCE)
+    assert row.parts[0].why.split("implied by unrealised profit ")[1].startswith(f"{entry:.8g}")
+
+
+def test_a_profit_of_few_digits_still_tells_the_price() -> None:
+    raw = {"coin": "HYPE", "szi": "-4.0", "leverage": {"type": "isolated", "value": 10, "rawUsd": "211.144417"},
+           "entryPx": "47.9932", "positionValue": "193.92806", "unrealizedPnl": "-0.6071",
+           "liquidationPx": "50.2724802381", "marginUsed": "18.564417", "maxLeverage": 10}  # fmt: skip
+    row = check(row_of([raw], "marginUsed:HYPE", "HYPE"), Code.PRICE_SOURCE)
+    assert row.parts[0].why.endswith("48.145") and len(row.parts) == 1
+
+
+def test_a_share_or_rate_that_was_sought_must_give_the_figure_exactly() -> None:
+    payload = bybit().edit(leverage="7")
+    for quantity in ("maintenance", "ratio"):
+        check(row_of(payload, quantity), Code.UNEXPLAINED)
