@@ -147,6 +147,21 @@ def test_lc_003_without_a_policy_it_is_open_at_once():
     assert checks(driver, (1, LINEAR, 1)) == [None]
 
 
+@pytest.mark.parametrize("policy", [t.LifePolicy(grace_ns=3 * MINUTE), t.LifePolicy(quorum_marks=3)])
+def test_lc_003_a_policy_of_time_or_of_marks_alone(policy):
+    """LC-003: three minutes with one mark, or three marks; neither is open after two."""
+    driver = world(small_sheet(life=policy), accounts=[(1, 10**9)])
+    for halted in (True, False):
+        driver.ok(cm.SetMarket, contract=LINEAR, halted=halted)
+        cut(driver)
+    closed = []
+    for _ in range(5):
+        driver.marks()
+        cut(driver)
+        closed.append(LINEAR in driver.engine.opened.closed)
+    assert closed == [True, policy.quorum_marks == 3, False, False, False]
+
+
 def called(side, *, life, **more):
     """Account 1 is called at the end of cycle; the next opening is an hour late."""
     driver = world(small_sheet(life=life, **more), accounts=[(1, 130_000_000), (2, 10**12)])
@@ -448,6 +463,25 @@ def test_lc_012_the_default_accounts_lots_are_paid_out_too(side):
     assert driver.engine.house.state.intents == driver.engine.house.state.claims == []
     for _ in range(3):
         cut(driver)
+
+
+@sides
+def test_lc_012_what_a_takeover_still_had_to_trade_is_void(side):
+    """LC-012: an intent moves with its lots; with the contract settled nothing of it is left anywhere."""
+    driver = world(small_sheet(), accounts=[(1, 130_000_000), (2, 10**12)])
+    driver.ok(cm.FundDeposit, contract=-1, asset=USDT, amount=10**12)
+    driver.fill(*(1, 2)[::side], 10, 10**9)
+    driver.ok(cm.Delist, contract=LINEAR)
+    steady(driver, 3, linear=10**8 - side * 11_500_000)
+    assert driver.engine.shards[0].cases[1].intents
+    steady(driver, linear=10**8 - side * 12_500_000)
+    assert told(cut(driver), "taken_over")
+    assert driver.engine.shards[0].cases[1].moved and driver.engine.house.state.moved
+    driver.ok(cm.Settle, contract=LINEAR, price=8_750_000)
+    cut(driver)
+    cut(driver)
+    assert 1 not in driver.engine.shards[0].cases
+    assert driver.engine.house.state.moved == []
 
 
 @sides

@@ -360,6 +360,8 @@ def test_ac_036_the_rate_is_linear_to_the_kink_and_beyond():
     assert rates == [50_000, 125_000, 200_000, 1_600_000, 3_000_000, 3_000_000]
     assert yearly_rate_ppm(LENT, 1, 3) == 50_000 + -(-150_000 * 333_334 // 800_000)
     assert yearly_rate_ppm(LENT, 5, 0) == 3_000_000
+    # A millionth past a kink at 70 %: 2,800,000 / 300,000 is 9.3.
+    assert yearly_rate_ppm(replace(LENT, kink_ppm=700_000), 700_001, 10**6) == 200_010
 
 
 @given(st.integers(0, 2**58), st.integers(0, 2**58), st.integers(0, 2**50))
@@ -405,6 +407,20 @@ def test_ac_036_interest_goes_from_debtor_to_lender():
     # Rounded down to 10^-12 of a balance, and then to a unit.
     assert kept - 500 <= credited <= kept
     assert driver.engine.read(2).cash[USDT] == 500_000_200 + house["credited"] + credited
+
+
+def test_ac_036_lenders_never_get_more_than_there_is():
+    """AC-036: a unit a minute for 3 x 10^12 owned waits until it is one per 10^12."""
+    driver = world(accounts=[(2, 3 * 10**12)])
+    driver.open(1, deposit=10**8, asset=BTC)
+    driver.ok(cm.Borrow, account=1, asset=USDT, amount=1)
+    cut(driver)
+    kept = []
+    for _ in range(5):
+        cut(driver)
+        kept.append(driver.engine.house.cash(INTEREST, USDT))
+    assert kept == [1, 2, 3, 1, 2]
+    assert driver.engine.read(2).cash[USDT] == 3 * 10**12 + 3
 
 
 def test_ac_037_a_conversion_row():
