@@ -1,5 +1,5 @@
 """
-The greedy plan: which lots to close so that an account leaves `margin_call` (rules LQ-010 to LQ-019).
+The greedy plan: which lots to close so that an account leaves `margin_call` (rules LQ-009 to LQ-018).
 
 Legs in order of requirement freed per cost (compared by cross-multiplication, ties by contract); as much of each as
 frees anything until the target is reached, then the fewest lots of the last. Legs that hedge each other free nothing
