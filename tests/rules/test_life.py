@@ -130,9 +130,14 @@ def test_lc_003_a_second_halt_ends_the_grace():
     for halted in (True, False, True):
         driver.ok(cm.SetMarket, contract=LINEAR, halted=halted)
         cut(driver)
-    steady(driver, 5)
     assert driver.engine.house.state.resuming == []
+    steady(driver, 5)
     assert driver.engine.opened.closed == (LINEAR,)
+    for contract, halted in ((ALT, True), (ALT, False), (LINEAR, True)):
+        driver.ok(cm.SetMarket, contract=contract, halted=halted)
+        cut(driver)
+    assert [r.contract for r in driver.engine.house.state.resuming] == [ALT]
+    steady(driver, 5)
     driver.ok(cm.SetMarket, contract=ALT, halted=False)
     cut(driver)
     assert driver.engine.opened.closed == (LINEAR,)
