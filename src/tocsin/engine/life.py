@@ -155,7 +155,8 @@ def ask_rescale(house: HouseDesk, command: cm.Rescale) -> None:
         why = f"mark {entry.mark}, funding {entry.funding} and slow mark {entry.slow} must be multiples of {k}"
     else:
         try:
-            sheet = check_successor(house.sheet, decode_sheet(command.sheet), {contract: k})
+            factors = {**dict.fromkeys(state.settled, 0), contract: k}
+            sheet = check_successor(house.sheet, decode_sheet(command.sheet), factors)
         except (CodecError, DataError) as error:
             why = str(error)
         else:
