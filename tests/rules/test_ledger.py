@@ -38,7 +38,8 @@ def test_lg_002_leaf_bytes(side: int) -> None:
     leaf = encode_leaf(account)
     assert leaf == b"".join(
         [
-            little(1, 8), little(1, 8), little(77, 8), little(1, 1), little(2, 1), little(2, 1), little(1, 1), little(2, 2), little(1, 2), little(1, 2),
+            little(1, 8), little(1, 8), little(77, 8), little(1, 1), little(2, 1), little(2, 1), little(1, 1),
+            little(2, 2), little(1, 2), little(1, 2),
             little(USD, 4), little(-5, 16), little(0, 16), little(BTC, 4), little(7, 16), little(11, 16),
             little(PERP, 4), little(side * 3, 8), little(side * 300_000, 16), little(PERP, 4), little(8, 8),
             little(9, 8),
