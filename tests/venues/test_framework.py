@@ -6,6 +6,7 @@ from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from tocsin.core.errors import ConfigError
 from tocsin.venues import VenueRefusal
 from tocsin.venues.contract import MissingInput, NoPrice
+from tocsin.venues.exchange import Market, decode_terms, make_table
 from tocsin.venues.liquidation import find_liquidation
 from tocsin.venues.params import load, parse_time, suggest, versions
 from tocsin.venues.registry import all_rulebooks, find_rulebook
@@ -180,3 +182,15 @@ def test_every_rulebook_has_a_unique_name_of_its_module_and_a_page() -> None:
     for book in books:
         assert find_rulebook(book.name) is book
         assert not book.page or (pages / book.page).is_file(), (book.name, book.page)
+
+
+def test_a_slip_in_a_venues_own_files_is_named() -> None:
+    terms = load("backpack", "terms")
+    values = {**terms.values, "fee_rat": "0.0005"}
+    with pytest.raises(ConfigError, match=r"backpack/terms of .*fee_rat"):
+        decode_terms(msgspec.structs.replace(terms, values=values))
+    with pytest.raises(ConfigError, match=r"backpack/terms of .*maintenance_of"):
+        decode_terms(msgspec.structs.replace(terms, values={**terms.values, "maintenance_of": "mrk"}))
+    row = (None, D("0.01"), D(0))
+    with pytest.raises(VenueRefusal, match="bracket 1: max_leverage must be above 0, was 0"):
+        make_table(Market(rows=(row,), kind=TierKind.MARGINAL))

@@ -36,7 +36,7 @@ from tocsin.venues.tiers import Tier, TierKind, TierTable
 Base = Literal["mark", "entry"]
 
 
-class HealthTerms(msgspec.Struct, frozen=True, kw_only=True):
+class HealthTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
     The venue's ratio: its name, its form, what it does at which value (value, effect), mildest first.
     """
@@ -46,7 +46,7 @@ class HealthTerms(msgspec.Struct, frozen=True, kw_only=True):
     thresholds: tuple[tuple[Decimal, str], ...] = ()
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
+class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
     One venue's form of the rule.
 
@@ -63,7 +63,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-class Market(msgspec.Struct, frozen=True, kw_only=True):
+class Market(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
     One market's brackets: `rows` of [cap (null: no end), maintenance rate, maximal leverage], floors follow.
 
@@ -267,9 +267,15 @@ def evaluate_rates(portfolio: Portfolio, params: Params, rules: str, name: str =
 def decode_terms(shipped: ParamSet) -> Terms:
     """
     Return the typed terms of a parameter set.
+
+    Raises:
+        ConfigError: A field is unknown, missing or not what it must be; the message names file and field.
     """
     values: dict[str, Any] = dict(shipped.values)
-    return msgspec.convert(values, type=Terms, strict=False)
+    try:
+        return msgspec.convert(values, type=Terms, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{shipped.venue}/{shipped.name} of {shipped.valid_from}: {error}") from None
 
 
 def make_rulebook(

@@ -202,7 +202,10 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 
 def _read(venue: str, name: str, raw: bytes, file: str) -> ParamSet:
-    body = decode_numbers(raw)
+    try:
+        body = decode_numbers(raw)
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{venue}/{file}: {error}") from None
     lacking = [key for key in _HEAD if key not in body]
     if lacking or body["venue"] != venue:
         raise ConfigError(f"{venue}/{file}: head must have {', '.join(_HEAD)} and venue {venue!r}; lacks {lacking}")

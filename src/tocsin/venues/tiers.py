@@ -126,6 +126,8 @@ def check_tiers(tiers: Sequence[Tier]) -> None:
     for before, tier in zip([None, *tiers], tiers, strict=False):
         if not 0 <= tier.rate <= 1:
             raise VenueRefusal(f"bracket {tier.number}: rate must be from 0 to 1, was {tier.rate}")
+        if tier.max_leverage is not None and tier.max_leverage <= 0:
+            raise VenueRefusal(f"bracket {tier.number}: max_leverage must be above 0, was {tier.max_leverage}")
         if before is not None and before.cap != tier.floor:
             raise VenueRefusal(
                 f"bracket {tier.number}: floor must be {before.cap}, the cap before it, was {tier.floor}"
