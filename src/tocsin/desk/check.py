@@ -14,6 +14,7 @@ from tocsin.desk.judging import judge, name_of, skip
 from tocsin.desk.question import FAR_APART_S
 from tocsin.desk.rows import INPUTS, Report, Row, Status
 from tocsin.desk.source_errors import SourceErrors
+from tocsin.desk.tables import check_table
 from tocsin.desk.worlds import EXACT, Unknown, World, own_value
 from tocsin.venues.contract import Mode
 from tocsin.venues.params import Params
@@ -38,6 +39,7 @@ def check_found(found: Found, report: Report, *, rules: str = "", errors: Source
     known = errors if errors is not None else SourceErrors.shipped()
     report.rows += [_alone(label, Status.FAILED, reason) for label, reason in found.broken]
     report.rows += [_alone(label, Status.SKIPPED, reason) for label, reason in found.skipped]
+    report.rows += [check_table(table) for table in found.tables]
     for reading in found.readings:
         report.rows += check_reading(reading, rules=rules, errors=known)
         report.notes += [(reading.label, note) for note in dict.fromkeys(reading.notes)]

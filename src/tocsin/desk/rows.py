@@ -22,6 +22,7 @@ QUANTITIES = {
     "notional": "notional",
     "available": "available",
     "orders": "margin of orders",
+    "deduction": "deduction",
 }
 INPUTS = ("isolated_collateral", "orders")
 """Figures that the rules take as given: shown nowhere as a row."""

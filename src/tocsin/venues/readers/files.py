@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from tocsin.venues.params import suggest
 from tocsin.venues.readers import MODULES, finish_of, readers_of
 from tocsin.venues.readers.names import moment
+from tocsin.venues.readers.tables import Table, find_tables
 from tocsin.venues.reading import POSITIONS_MAX, Draft, Fields, PayloadError, Reader, Reading, show
 
 BYTES_MAX = 256 * 1024 * 1024
@@ -39,6 +40,7 @@ class Found(NamedTuple):
     readings: tuple[Reading, ...] = ()
     skipped: tuple[Skip, ...] = ()
     broken: tuple[Broken, ...] = ()
+    tables: tuple[Table, ...] = ()
 
 
 def read_bytes(raw: bytes, *, label: str, venue: str = "") -> Found:
@@ -71,7 +73,12 @@ def read_value(value: Any, *, label: str, venue: str = "") -> Found:
         return Found((_read_bundle(Fields(value, label), venue),))
     if is_ccxt(value):
         return Found((read_ccxt(value, label, venue),))
-    return Found((read_payloads([value], label, venue),))
+    try:
+        return Found((read_payloads([value], label, venue),))
+    except PayloadError:
+        if tables := tuple(find_tables(value, label)):
+            return Found(tables=tables)
+        raise
 
 
 def decode(raw: bytes, label: str) -> Any:

@@ -21,6 +21,7 @@ from tocsin.venues.readers.files import Broken, Found, Skip, find_reader, read_p
 from tocsin.venues.readers.names import moment, option_terms, underlying_of
 from tocsin.venues.readers.record_money import read_deduction, read_money
 from tocsin.venues.readers.refine import refine_account, refine_leg
+from tocsin.venues.readers.tables import Table, find_tables, read_table_record
 from tocsin.venues.reading import (
     ACCOUNT,
     Draft,
@@ -89,7 +90,9 @@ def is_records(value: Any) -> Sequence[Any] | None:
     if isinstance(value, dict) and isinstance(value.get("records"), list):  # pyright: ignore[reportUnknownMemberType]
         return value["records"]  # pyright: ignore[reportUnknownVariableType]
     items: list[Any] = value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
-    if items and all(isinstance(item, dict) and "venue" in item and "raw" in item for item in items):
+    if items and all(
+        isinstance(item, dict) and "venue" in item and ("raw" in item or "tiers" in item) for item in items
+    ):
         return items
     return None
 
@@ -102,6 +105,7 @@ def read_records(records: Sequence[Any], label: str) -> Found:
     skipped: list[Skip] = []
     broken: list[Broken] = []
     groups: dict[tuple[str, str], list[Fields]] = {}
+    tables: list[Table] = []
     seen: set[str] = set()
     for place, item in enumerate(records):
         where = f"{label}, record {place}"
@@ -109,6 +113,9 @@ def read_records(records: Sequence[Any], label: str) -> Found:
             record = Fields(item, where)
             name = record.optional_text("id")
             record = Fields(item, f"{where} ({name})" if name else where)
+            if "tiers" in record:
+                tables += read_table_record(record)
+                continue
             if reason := _no_account(record):
                 skipped.append(Skip(record.where, reason))
                 continue
@@ -119,7 +126,10 @@ def read_records(records: Sequence[Any], label: str) -> Found:
             if isinstance(inner, dict) and "raw" in inner and "contracts" in inner:
                 record = Fields(inner, record.where)
             if "contracts" not in record:
-                _read_other(record, readings, skipped)
+                if found := tuple(find_tables(record.raw("raw"), record.where)):
+                    tables += found
+                else:
+                    _read_other(record, readings, skipped)
                 continue
             if record.raw("contracts") is None:
                 skipped.append(Skip(record.where, "contracts is null: the size of the position is not published"))
@@ -140,7 +150,7 @@ def read_records(records: Sequence[Any], label: str) -> Found:
             skipped.append(Skip(members[0].where, f"source error: {error}"))
         except (PayloadError, VenueRefusal) as error:
             broken.append(Broken(members[0].where, str(error)))
-    return Found(tuple(readings), tuple(skipped), tuple(broken))
+    return Found(tuple(readings), tuple(skipped), tuple(broken), tuple(tables))
 
 
 def _no_account(record: Fields) -> str:
@@ -150,8 +160,6 @@ def _no_account(record: Fields) -> str:
     inner = record.raw("raw")
     if "expected" in record:
         return "a recomputed value for tests, no account"
-    if "tiers" in record:
-        return "a table of brackets, no account"
     if "model" in record:
         return "a reference case for `tocsin conform`, no account"
     if "instrument" in record and not (isinstance(inner, dict) and "contracts" in inner):
