@@ -324,3 +324,38 @@ def test_pr_013_asked_of_an_engine(side):
             driver.engine.price_band(3, BITCOIN)
         with pytest.raises(DataError, match="account must be open, was 9"):
             driver.engine.price_band(9, BITCOIN)
+
+
+@sides
+def test_pr_010_the_last_mark_of_the_way_counts(side):
+    """
+    PR-010: short 1 with 949,999: 1.05 m > 1,049,999 first at the cap of 1,000,000. Long 1 with 99,999: 0 of equity is
+    below 1 at a mark of 1; at 2 both are 1. One more and neither falls.
+    """
+    for more in (0, 1):
+        band = price_band(held((99_999 if side > 0 else 949_999) + more, perp=side), value(), BITCOIN)
+        losing = one(band.down if side > 0 else band.up)
+        assert losing == (Bound(None, "never") if more else Bound(1 if side > 0 else 1_000_000))
+
+
+@pytest.mark.parametrize("in_coin", [False, True])
+def test_pr_012_moves_of_options_are_rounded_up(in_coin):
+    """PR-012: less than a unit counts as one, on either side: 10^10 / (100,000 x 100,001), and 100,000 / 10^10."""
+    at = value(options=(option(CALL, is_call=True, in_coin=in_coin, units=100_000),), marks={CALL: 500})
+    line, reference = at.lines[CALL], at.lines[COIN]
+    line = line._replace(terms=replace(line.terms, units=1))
+    found = [
+        _option_mark(line, reference, mark, rises=rises, highest=highest)
+        for mark, rises in ((-99_999, True), (-100_001, False))
+        for highest in (True, False)
+    ]
+    more = 1 if in_coin else 2
+    assert found == [500 + more, 500, 500, 499]
+
+
+def test_pr_011_an_asset_without_a_price_stays_without():
+    """PR-011, EQ-006: what is worth nothing moves nowhere."""
+    at = value()
+    bare = Valuation(at.sheet, Marks(at.marks.contracts, {USD: 1_000_000}))
+    with_coin = price_band(held(100_000, btc=10**9, perp=10), bare, BITCOIN)
+    assert one(with_coin.down).mark == 94_736
