@@ -6,15 +6,16 @@ LC-022).
 import msgspec
 
 from tocsin.accounts.store import RowKind
-from tocsin.core.errors import CodecError, DataError, Reason
+from tocsin.core.errors import DataError, Reason
 from tocsin.core.ids import default_account, error_account
 from tocsin.core.integers import PPM
 from tocsin.engine import commands as cm
 from tocsin.engine.house import HouseDesk, Resuming
 from tocsin.engine.owners import rescale_links
 from tocsin.sheet.marks import Grade, Mark, Marks
+from tocsin.sheet.named_fields import read_sheet
 from tocsin.sheet.settlement import settlement_mark
-from tocsin.sheet.terms import ContractTerms, Kind, decode_sheet, hash_sheet
+from tocsin.sheet.terms import ContractTerms, Kind, hash_sheet
 from tocsin.sheet.validate import check_successor
 
 
@@ -156,8 +157,8 @@ def ask_rescale(house: HouseDesk, command: cm.Rescale) -> None:
     else:
         try:
             factors = {**dict.fromkeys(state.settled, 0), contract: k}
-            sheet = check_successor(house.sheet, decode_sheet(command.sheet), factors)
-        except (CodecError, DataError) as error:
+            sheet = check_successor(house.sheet, read_sheet(command.sheet), factors)
+        except DataError as error:
             why = str(error)
         else:
             state.sheet, state.sheet_changed = command.sheet, True

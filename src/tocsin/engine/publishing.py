@@ -5,13 +5,14 @@ SH-012).
 
 import msgspec
 
-from tocsin.core.errors import CodecError, DataError, Reason
+from tocsin.core.errors import DataError, Reason
 from tocsin.core.limits import NOTIONAL_PER_LOT_MIN
 from tocsin.engine import commands as cm
 from tocsin.engine.house import HouseDesk
 from tocsin.engine.life import count_mark
 from tocsin.sheet.marks import Grade, Mark, Marks, check_mark, has_right_sign
-from tocsin.sheet.terms import ContractTerms, Kind, decode_sheet, hash_sheet
+from tocsin.sheet.named_fields import read_sheet
+from tocsin.sheet.terms import ContractTerms, Kind, hash_sheet
 from tocsin.sheet.validate import check_successor
 
 
@@ -73,8 +74,8 @@ def set_sheet(house: HouseDesk, data: bytes) -> None:
         if house.state.rescaling:
             raise DataError("sheet must wait for the next cycle: a contract is about to be rescaled")
         gone = dict.fromkeys(house.state.settled, 0)
-        sheet = check_successor(house.sheet, decode_sheet(data), gone)
-    except (CodecError, DataError) as error:
+        sheet = check_successor(house.sheet, read_sheet(data), gone)
+    except DataError as error:
         house.note("sheet_refused", reason=f"R-{int(Reason.SHEET_REFUSED)}", why=str(error))
         return
     house.state.sheet = data

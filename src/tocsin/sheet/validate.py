@@ -5,7 +5,7 @@ A sheet that fails is refused as a whole with one message that names field, valu
 """
 
 from tocsin.core import limits
-from tocsin.core.errors import CodecError, SheetError
+from tocsin.core.errors import SheetError
 from tocsin.core.integers import PPM, ceil_div
 from tocsin.sheet.bounds import (
     require,
@@ -15,21 +15,19 @@ from tocsin.sheet.bounds import (
     require_text,
     require_unique,
 )
-from tocsin.sheet.terms import AssetTerms, ContractTerms, RiskSheet, decode_sheet, encode_sheet
+from tocsin.sheet.named_fields import reread_sheet
+from tocsin.sheet.terms import AssetTerms, ContractTerms, RiskSheet
 from tocsin.sheet.validate_risk import validate_risk
 
 
 def validate_sheet(sheet: RiskSheet) -> RiskSheet:
     """
-    Return `sheet` unchanged if every field has its type and every bound holds.
+    Return `sheet` as its canonical bytes read if every field has its type and every bound holds.
 
     Raises:
         SheetError: The first bound that does not hold, with field, value and what is accepted.
     """
-    try:
-        decode_sheet(encode_sheet(sheet))
-    except CodecError as error:
-        raise SheetError(f"sheet must have fields of the published types, has not: {error}") from None
+    sheet = reread_sheet(sheet)
     require_text("name", sheet.name, 64)
     require(
         1 <= len(sheet.assets) <= limits.ASSETS_MAX,
@@ -78,7 +76,7 @@ def _validate_asset(asset: AssetTerms) -> None:
         require_between(f"{at}.haircuts[{i}].haircut_ppm", tier.haircut_ppm, 0, PPM)
         if i:
             before = asset.haircuts[i - 1]
-            require(tier.lower > before.lower, f"{at}.haircuts[{i}].lower", tier.lower, f"above {before.lower}")
+            require_between(f"{at}.haircuts[{i}].lower", tier.lower, before.lower + 1, limits.VAULT_MAX)
             # Concave: each further unit is worth no more than the one before (DESIGN 1).
             require_between(f"{at}.haircuts[{i}].haircut_ppm", tier.haircut_ppm, before.haircut_ppm, PPM)
 

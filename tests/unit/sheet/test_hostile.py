@@ -10,14 +10,16 @@ import msgspec
 import pytest
 
 from tests.helpers.broad import broad_sheet
-from tocsin.core.errors import SheetError
+from tocsin.core.errors import CodecError, SheetError
 from tocsin.margin.levels import assess
 from tocsin.margin.state import AccountState, Mode
 from tocsin.margin.valuation import Valuation
 from tocsin.sheet import terms as t
 from tocsin.sheet.marks import Grade, Mark, Marks
+from tocsin.sheet.named_fields import read_sheet
 from tocsin.sheet.validate import validate_sheet
 
+replace = msgspec.structs.replace
 HOSTILE = (-(2**63), -1, 0, 1, 10**6 + 1, 2**31, 2**51 + 1, 2**63 - 1)
 SHEET = broad_sheet()
 FIELDS = ("assets", "contracts", "underlyings", "portfolio", "scenario", "addon", "classes", "life", "alone_256")
@@ -81,3 +83,50 @@ def test_what_is_no_number(hostile: object) -> None:
             continue
         with pytest.raises(SheetError, match="must"):
             validate_sheet(msgspec.structs.replace(SHEET, **{name: hostile}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"life": t.LifePolicy(quorum_ppm="7")}, "life.quorum_ppm must be `int`, was '7'"),
+        (
+            {"contracts": (*SHEET.contracts[:5], replace(SHEET.contracts[5], kind=7))},
+            "contracts[6].kind must be one of",
+        ),
+        (
+            {"underlyings": (replace(SHEET.underlyings[0], concentration=(t.Tier(0, None),)),)},
+            ".rate_ppm must be `int`",
+        ),
+        ({"portfolio": replace(SHEET.portfolio, addon=7)}, "portfolio.addon must be `array`, was 7"),
+        ({"hysteresis_ppm": (0, 0, 1.5, 0)}, "hysteresis_ppm[2] must be `int`, was 1.5"),
+        (
+            {"alone_256": 2**64},
+            "alone_256 must be a number of 64 bits",
+        ),
+        ({"assets": (object(),)}, "assets[0] must be a number"),
+    ],
+)
+def test_a_field_of_another_type_is_named(changes: dict[str, Any], told: str) -> None:
+    """SH-002, SH-012: by its name and value, whether the sheet comes as a value or as bytes."""
+    sheet = replace(SHEET, **changes)
+    with pytest.raises(SheetError, match="published types") as refused:
+        validate_sheet(sheet)
+    assert told in str(refused.value)
+    try:
+        data = t.encode_sheet(sheet)
+    except CodecError:
+        return
+    with pytest.raises(SheetError) as read:
+        read_sheet(data)
+    assert str(read.value) == str(refused.value)
+    with pytest.raises(SheetError, match="fields of the published types"):
+        read_sheet(data[:-1])
+
+
+def test_kinds_as_plain_numbers_are_read() -> None:
+    """SH-001: a sheet is what its bytes say, also if a script gave a number for a kind."""
+    spot = replace(SHEET.contracts[5], kind=3)
+    sheet = replace(SHEET, contracts=(*SHEET.contracts[:5], spot))
+    assert validate_sheet(sheet).contracts[5].kind is t.Kind.SPOT
+    with pytest.raises(SheetError, match=r"contracts\[6\].delta"):
+        validate_sheet(replace(sheet, contracts=(*SHEET.contracts[:5], replace(spot, delta=1))))
