@@ -18,9 +18,10 @@ from tocsin.venues.assess import assess
 from tocsin.venues.contract import NUMBERS, Balance, Leg, MissingInput, Mode, OptionTerms, Portfolio, Product
 from tocsin.venues.params import decode_numbers
 from tocsin.venues.portfolio_json import read_portfolio
+from tocsin.venues.products import profit_between
 from tocsin.venues.registry import find_rulebook
 from tocsin.venues.shocks import apply_shocks, read_shock
-from tocsin.venues.translate import translate
+from tocsin.venues.translate import net_sides, translate
 
 D = Decimal
 UM = find_rulebook("binance-usdm")
@@ -311,3 +312,32 @@ def test_totals_without_isolated_legs_are_taken_as_they_are() -> None:
     own = msgspec.structs.replace(own, legs=legs, balances=(Balance(asset="USDT", amount=D(5000), price=D(1)),))
     (cure,) = assess(book, own, {}).cures
     assert (cure.scope, cure.level, cure.deposit) == ("account", "initial", 1000)
+
+
+def test_two_sides_of_one_market_are_netted_where_there_is_no_hedge_mode() -> None:
+    long = leg(size="2", entry=D(101_000), hedge_side="long")
+    short = leg(size="-0.5", entry=D(97_000), hedge_side="short")
+    book = find_rulebook("deribit-sm")
+    moved = translate(account(long, short), book)
+    (one,) = moved.legs
+    assert (one.size, one.hedge_side) == (D("1.5"), "")
+    equities = [book.run(moved).equity or D(0), UM.run(account(long, short)).equity or D(0)]
+    assert abs(equities[0] - equities[1]) < D("1e-20") < equities[0]
+    with pytest.raises(VenueRefusal, match="leave no position"):
+        translate(account(long, leg(size="-2", hedge_side="short")), book)
+    with pytest.raises(VenueRefusal, match="deribit has no hedge mode: give BTCUSDT as one leg"):
+        book.run(msgspec.structs.replace(account(long, short), venue="deribit"))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_netted_inverse_sides_keep_their_profit(sign: int) -> None:
+    one = leg("BTCUSD_PERP", str(2_000 * sign), product=Product.INVERSE, entry=D(90_000), settle="BTC")
+    other = leg("BTCUSD_PERP", str(-500 * sign), product=Product.INVERSE, entry=D(95_000), settle="BTC")
+    both = [msgspec.structs.replace(x, hedge_side="long" if x.size > 0 else "short") for x in (one, other)]
+    (net,) = net_sides(both)
+    assert net.size == 1_500 * sign
+
+    def profit(leg: Leg) -> Decimal:
+        return profit_between(leg, leg.entry or D(0), D(100_000))
+
+    assert abs(profit(net) - profit(one) - profit(other)) < D("1e-20")

@@ -8,6 +8,7 @@ from decimal import localcontext
 from importlib import import_module
 
 from tocsin.core.errors import ConfigError
+from tocsin.venues import VenueRefusal
 from tocsin.venues.checks import check_portfolio
 from tocsin.venues.contract import NUMBERS, Evaluation, Mode, Portfolio, Product
 from tocsin.venues.params import Params, suggest
@@ -45,6 +46,12 @@ MODULES: dict[str, str] = {
 }
 """First word of a rulebook's name -> the module whose `RULEBOOKS` holds it (others' too). One line a venue."""
 
+
+ONE_WAY = frozenset({
+    "backpack", "dango", "deribit", "derive", "drift", "dydx", "hyperliquid", "lighter", "modetrade", "paradex",
+    "synthetix", "vega",
+})  # fmt: skip
+"""Venues without hedge mode: an account has one net position a market."""
 
 NOT_COVERED: dict[str, str] = {
     "btse": "no page or capture tells its maintenance rate; the captures show the account's total alone",
@@ -87,8 +94,17 @@ class Rulebook:
             VenueRefusal: The portfolio contradicts itself, or the rulebook has no answer for it.
         """
         check_portfolio(portfolio)
+        if self.venue in ONE_WAY:
+            _refuse_two_sides(self.venue, portfolio)
         with localcontext(NUMBERS):
             return self.evaluate(portfolio, params or Params(self.venue, portfolio.time))
+
+
+def _refuse_two_sides(venue: str, portfolio: Portfolio) -> None:
+    shorts = {leg.symbol for leg in portfolio.legs if leg.hedge_side == "short"}
+    for leg in portfolio.legs:
+        if leg.hedge_side == "long" and leg.symbol in shorts:
+            raise VenueRefusal(f"{venue} has no hedge mode: give {leg.symbol} as one leg, the two sides netted")
 
 
 def find_rulebook(name: str) -> Rulebook:

@@ -5,6 +5,7 @@ Dollars and stablecoins count as one another. What a venue has no contract or mo
 brackets that the first venue stated are left behind.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal, localcontext
 
 import msgspec
@@ -14,7 +15,7 @@ from tocsin.venues.contract import NUMBERS, Balance, Leg, Mode, Portfolio, Produ
 from tocsin.venues.listing import find_listing
 from tocsin.venues.products import mark_of
 from tocsin.venues.question import DOLLARS
-from tocsin.venues.registry import Rulebook
+from tocsin.venues.registry import ONE_WAY, Rulebook
 
 _OPTIONS = (Product.OPTION, Product.OPTION_INVERSE)
 
@@ -25,6 +26,8 @@ def translate(portfolio: Portfolio, book: Rulebook) -> Portfolio:
 
     A single leg takes isolated or cross margin, whichever the rulebook has; its collateral is the account's money.
 
+    A venue without hedge mode holds the two sides of a position as one.
+
     Raises:
         VenueRefusal: The rulebook has no contract for a leg, settles it in another kind of money, or has no mode in
             which the legs stand together.
@@ -33,6 +36,8 @@ def translate(portfolio: Portfolio, book: Rulebook) -> Portfolio:
         return fit_mode(portfolio, book) if portfolio.legs else portfolio
     with localcontext(NUMBERS):
         legs = tuple(_translate_leg(leg, book, portfolio) for leg in portfolio.legs)
+        if book.venue in ONE_WAY:
+            legs = net_sides(legs)
         settle = legs[0].settle if legs else ""
         balances = tuple(_rename(b, settle) for b in _join(portfolio.balances))
         return msgspec.structs.replace(
@@ -64,6 +69,44 @@ def fit_mode(portfolio: Portfolio, book: Rulebook) -> Portfolio:
     money = [b.amount for b in portfolio.balances if b.asset == leg.settle]
     alone = msgspec.structs.replace(leg, mode=Mode.ISOLATED, isolated_collateral=money[0] if money else None)
     return msgspec.structs.replace(portfolio, legs=(alone,), mode=Mode.ISOLATED)
+
+
+def net_sides(legs: Iterable[Leg]) -> tuple[Leg, ...]:
+    """
+    Return the legs with the two sides of a hedged position as one, of the same profit; others as they are.
+
+    Raises:
+        VenueRefusal: The sides cancel, stand in isolated margin, or a profit of theirs belongs to no entry price.
+    """
+    out: dict[str, Leg] = {}
+    for leg in legs:
+        one = out.get(leg.symbol)
+        plain = msgspec.structs.replace(leg, hedge_side="")
+        out[leg.symbol] = plain if one is None or not leg.hedge_side else _add_sides(one, plain)
+    return tuple(out.values())
+
+
+def _add_sides(one: Leg, other: Leg) -> Leg:
+    size = one.size + other.size
+    if not size or Mode.ISOLATED in (one.mode, other.mode):
+        raise VenueRefusal(f"{one.symbol} has no hedge mode there, and its two sides leave no position; net them first")
+    entry: Decimal | None = None
+    if one.entry is not None and other.entry is not None:
+        if one.product is Product.INVERSE:
+            over = (one.size / one.entry + other.size / other.entry) / size
+            entry = 1 / over if over > 0 else None
+        else:
+            entry = (one.size * one.entry + other.size * other.entry) / size
+        if entry is None or entry <= 0:
+            raise VenueRefusal(f"{one.symbol} has no hedge mode there; the profit of its two sides has no entry price")
+    return msgspec.structs.replace(
+        one,
+        size=size,
+        entry=entry,
+        order_buy=one.order_buy + other.order_buy,
+        order_sell=one.order_sell + other.order_sell,
+        accrued_funding=one.accrued_funding + other.accrued_funding,
+    )
 
 
 def _translate_leg(leg: Leg, book: Rulebook, portfolio: Portfolio) -> Leg:
