@@ -75,7 +75,7 @@ def test_three_columns_and_the_cause(tmp_path: Path, capsys: pytest.CaptureFixtu
     row = next(line for line in lines if "maintenance margin" in line)
     assert row.split()[-7:] == ["9745.08625", "9745.08625", "9125.08125", "6.3622", "%", "failed", "FEE_IN_MM"]
     assert any("FEE_IN_MM +620.00500: BTCUSDT: a closing fee of 0.04 % added" in line for line in lines)
-    assert lines[-1] == "4 passed, 1 failed, 0 skipped"
+    assert lines[-1] == "5 passed, 1 failed, 0 skipped"
 
 
 def test_all_shows_what_agrees(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,7 +84,7 @@ def test_all_shows_what_agrees(tmp_path: Path, capsys: pytest.CaptureFixture[str
     code, out, _ = run(capsys, str(path))
     assert (code, out) == (
         0,
-        "5 more figures agree to the printed digits (--all shows them).\n\n5 passed, 0 failed, 0 skipped\n",
+        "6 more figures agree to the printed digits (--all shows them).\n\n6 passed, 0 failed, 0 skipped\n",
     )
     _, out, _ = run(capsys, str(path), "--all")
     assert "BTCUSDT, initial margin" in out
@@ -125,7 +125,7 @@ def test_standard_input(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
     monkeypatch.setattr("sys.stdin", Stdin)
     code, out, _ = run(capsys, "-")
-    assert (code, out.splitlines()[-1]) == (0, "5 passed, 0 failed, 0 skipped")
+    assert (code, out.splitlines()[-1]) == (0, "6 passed, 0 failed, 0 skipped")
 
 
 def test_nothing_checked_is_a_finding(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

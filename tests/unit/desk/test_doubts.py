@@ -152,3 +152,35 @@ def test_coin_margined_contracts_of_kucoin_are_told_by_name(symbol: str, settle:
                 "settleCurrency": settle}  # fmt: skip
     found = read_bytes(json.dumps([position]).encode(), label="p", venue="kucoin")
     assert found.readings[0].portfolio.legs[0].product is product
+
+
+def test_unsettled_profit_without_its_field_is_what_was_not_settled() -> None:
+    position = {
+        "instrument_type": "perp", "instrument_name": "BTC-PERP", "amount": "-0.02", "average_price": "102632.91",
+        "unrealized_pnl": "-2.6455959784245548835819950103759765625", "net_settlements": "-4.032902047219498639",
+        "pending_funding": "0", "mark_price": "102765.190337908177752979099750518798828125",
+        "index_price": "102767.657193800017641472", "creation_timestamp": 1738065303840,
+        "maintenance_margin": "-101.37788426911356509663164615631103515625",
+        "initial_margin": "-132.2074413704858670826070010662078857421875",
+    }  # fmt: skip
+    report = check([position])
+    for quantity in ("initial", "maintenance"):
+        assert row_of(report, quantity).status is Status.PASSED
+    other = check([position | {"net_settlements": "-3"}])
+    assert row_of(other, "maintenance").status is Status.FAILED
+
+
+def test_isolated_margin_is_the_wallet_and_the_profit() -> None:
+    alone = POSITION | {"isolatedWallet": "2", "isolatedMargin": "2.2365", "marginType": "isolated", "leverage": "5"}
+    assert row_of(check([alone]), "isolated_equity").status is Status.PASSED
+    assert row_of(check([alone | {"isolatedMargin": "2.5"}]), "isolated_equity").status is Status.FAILED
+
+
+def test_a_short_excerpt_of_bitget_s_classic_position_is_told_by_its_fields() -> None:
+    fields = {"venue": "bitget", "contracts": 0.001, "entryPrice": 75000, "markPrice": 75600, "leverage": 20,
+              "maintenanceMarginPercentage": 0.004, "liquidationPrice": None, "note": None,
+              "initialMargin": 3.75}  # fmt: skip
+    raw = {"symbol": "BTCUSDT", "marginSize": "3.75", "holdSide": "long"}
+    assert row_of(check([record(**fields, raw=raw)]), "initial").status is Status.PASSED
+    unified = {"symbol": "BTCUSDT", "posSide": "long", "positionBalance": "3.75"}
+    assert row_of(check([record(**fields, raw=unified)]), "initial").status is Status.FAILED

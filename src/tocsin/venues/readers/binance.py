@@ -63,6 +63,8 @@ def read_position(element: Fields, draft: Draft) -> None:
         draft.set_aside[place] = held
     if isolated:
         _report(place, element, draft, "isolated_collateral", "isolatedWallet", known)
+        if element.optional("isolatedWallet"):
+            _report(place, element, draft, "isolated_equity", "isolatedMargin", known)
     draft.report_price(place, element, "liquidationPrice")
     draft.see_price(place, "markPrice", element.optional("markPrice"))
     draft.see_price(place, "entryPrice", entry)

@@ -65,8 +65,9 @@ def read_position(item: Fields, draft: Draft) -> None:
     product: Product = item.choice("instrument_type", KINDS)
     mark, pending = item.positive("mark_price"), item.optional("pending_funding") or Decimal(0)
     entry = item.optional_positive("average_price")
-    if product is Product.LINEAR and item.has("mark_value"):
-        gained = NUMBERS.subtract(item.number("mark_value"), pending)
+    unsettled = _unsettled(item) if product is Product.LINEAR else None
+    if unsettled is not None:
+        gained = NUMBERS.subtract(unsettled, pending)
         entry = NUMBERS.subtract(mark, NUMBERS.divide(gained, amount))
     leg = Leg(
         symbol=symbol,
@@ -99,12 +100,22 @@ def refine(raw: Fields, leg: Leg, draft: Draft) -> Leg:
     stamp = raw.optional_text("creation_timestamp")
     if not draft.time and len(stamp) == 13:
         draft.time = stamp
-    if leg.product is not Product.LINEAR or leg.mark is None or not raw.has("mark_value") or not leg.size:
+    unsettled = _unsettled(raw)
+    if leg.product is not Product.LINEAR or leg.mark is None or unsettled is None or not leg.size:
         return leg
     pending = raw.optional("pending_funding") or Decimal(0)
-    gained = NUMBERS.subtract(raw.number("mark_value"), pending)
+    gained = NUMBERS.subtract(unsettled, pending)
     entry = NUMBERS.subtract(leg.mark, NUMBERS.divide(gained, leg.size))
     return msgspec.structs.replace(leg, entry=entry, accrued_funding=pending)
+
+
+def _unsettled(item: Fields) -> Decimal | None:
+    """
+    Return a perpetual's unsettled profit: `mark_value`, else unrealised profit less what was settled of it.
+    """
+    if item.has("unrealized_pnl", "net_settlements") and not item.has("mark_value"):
+        return NUMBERS.subtract(item.number("unrealized_pnl"), item.number("net_settlements"))
+    return item.optional("mark_value")
 
 
 def finish(draft: Draft) -> None:

@@ -11,6 +11,9 @@ from tocsin.venues.readers import derive, dydx, small
 from tocsin.venues.reading import Draft, Fields
 from tocsin.venues.registry import rulebooks_of
 
+_BITGET_CLASSIC = ("keepMarginRate", "holdSide", "marginSize", "openPriceAvg", "averageOpenPrice")
+"""Fields that only positions of Bitget's classic account have."""
+
 
 def refine_leg(raw: Fields, leg: Leg, draft: Draft) -> Leg:
     """
@@ -31,7 +34,7 @@ def refine_account(account: Fields | None, raw: Fields, draft: Draft) -> None:
         dydx.refine_account(account, draft)
     if account is not None and draft.venue == "modetrade":
         small.refine_modetrade(account, draft)
-    if draft.venue == "bitget" and raw.has("keepMarginRate"):
+    if draft.venue == "bitget" and any(name in raw for name in _BITGET_CLASSIC):
         draft.rules = "bitget-classic"
     if draft.venue in ("kucoin", "htx") and draft.legs and all(leg.mode is Mode.ISOLATED for leg in draft.legs):
         draft.rules = f"{draft.venue}-isolated"
