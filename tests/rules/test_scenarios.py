@@ -804,3 +804,15 @@ def test_sh_011_rescaled_and_settled():
     assert follows(whole, old=less, factors={ALT: 0}).startswith("contracts[2] must be a new number")
     gone = replace(whole, underlyings=whole.underlyings[:1], contracts=tuple(c for c in whole.contracts if c.id != ALT))
     assert follows(gone, old=less) == "underlyings[2] must stay in the sheet, was missing"
+
+
+@sides
+def test_rq_024_a_what_if_moves_the_band_too(side):
+    """RQ-024, PR-011: other marks give what a new valuation at them gives; well inside the band nothing counts."""
+    sheet = make_sheet({PERP: {"gamma": 1_000_000}, DATED: {"gamma": 500_000}})
+    inside, there = value(sheet), 100_000 + side * 25_000
+    assert inside.beyond[BITCOIN] == 0 and inside.lines[PERP].opens
+    moved, anew = inside.with_marks({PERP: there}, {}), value(sheet, {PERP: there})
+    assert moved.beyond == anew.beyond == {BITCOIN: 50_000}
+    assert moved.lines == anew.lines
+    assert moved.lines[DATED].gamma == 500_000 * 50_000
