@@ -144,7 +144,7 @@ def test_nothing_checked_is_a_finding(tmp_path: Path, capsys: pytest.CaptureFixt
         (["nowhere.json"], 3, "nowhere.json: No such file"),
         (["--jsn", "x.json"], 2, "unknown option '--jsn'"),
         ([FILES[0], "--venue", "binnance"], 3, "did you mean binance"),
-        ([FILES[0], "--rules", "binance-usd"], 3, "did you mean binance-usdm"),
+        ([FILES[0], "--rules", "binance-usd"], 2, "did you mean binance-usdm"),
     ],
 )
 def test_wrong_arguments(

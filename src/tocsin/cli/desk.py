@@ -41,6 +41,7 @@ def desk(
     json
         Print one object with every row.
     """
+    from tocsin.core.errors import ConfigError
     from tocsin.desk.check import check_found
     from tocsin.desk.rows import Report, Status
     from tocsin.venues.readers.files import read_bytes
@@ -54,7 +55,10 @@ def desk(
         if file.startswith("-") and file != "-":
             raise UsageError(f"unknown option {file!r}")
     if rules:
-        find_rulebook(rules)
+        try:
+            find_rulebook(rules)
+        except ConfigError as error:
+            raise UsageError(str(error)) from None
     report = Report()
     for file in files:
         check_found(read_bytes(_read(file), label=_label(file), venue=venue), report, rules=rules)
@@ -70,7 +74,12 @@ def desk(
 
 
 def _read(file: Path) -> bytes:
-    return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    from tocsin.venues.readers.files import BYTES_MAX
+
+    if str(file) == "-":
+        return sys.stdin.buffer.read(BYTES_MAX + 1)
+    with file.open("rb") as stream:
+        return stream.read(BYTES_MAX + 1)
 
 
 def _label(file: Path) -> str:
