@@ -1,5 +1,6 @@
 """
-The fixed scenario: wild histories, one of them with every feature on, that every interpreter, hash seed and number of shards must agree on.
+The fixed scenario: wild histories, one of them with every feature on, that every interpreter, hash seed and number of
+shards must agree on.
 
 Run as a script it prints one line per cycle: cycle, root, and a hash of the cycle's events.
 
