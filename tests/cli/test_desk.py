@@ -120,8 +120,8 @@ def test_standard_input(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     class Stdin:
         class buffer:  # noqa: N801 - as in sys.stdin
             @staticmethod
-            def read() -> bytes:
-                return json.dumps(binance().payload).encode()
+            def read(most: int) -> bytes:
+                return json.dumps(binance().payload).encode()[:most]
 
     monkeypatch.setattr("sys.stdin", Stdin)
     code, out, _ = run(capsys, "-")
