@@ -29,8 +29,8 @@ def ask(world: World) -> Answer | str:
     """
     Return the rulebook's answer, or why there is none.
 
-    For one leg alone, a missing mark, entry price or leverage gets a stand-in, so that the rule can speak of what does
-    not rest on it: an isolated liquidation price needs no mark, maintenance no leverage.
+    For one leg alone, a missing mark or entry price gets a stand-in, so that the rule can speak of what does not rest
+    on it: an isolated liquidation price needs no mark. So does a missing leverage of any leg: maintenance needs none.
     """
     blind: frozenset[str] = frozenset()
     lacking: list[str] = []
@@ -39,11 +39,14 @@ def ask(world: World) -> Answer | str:
             return Answer(world.evaluate(), world, blind, tuple(lacking))
         except MissingInput as error:
             legs = world.portfolio.legs
-            found = _stand_in(world, error.field) if len(legs) == 1 and len(lacking) < _STAND_INS_MAX else None
+            can = len(legs) == 1 or (error.field == "leverage" and len(legs) > 1)
+            found = _stand_in(world, error.field) if can and len(lacking) < _STAND_INS_MAX else None
             if found is None:
                 return str(error)
             changes, unsure = found
-            world = world.with_leg(0, **changes)
+            for place, leg in enumerate(legs):
+                missing = {name: value for name, value in changes.items() if getattr(leg, name) is None}
+                world = world.with_leg(place, **missing) if missing else world
             blind |= unsure
             lacking.append(error.field)
         except TocsinError as error:
@@ -60,6 +63,6 @@ def _stand_in(world: World, field: str) -> tuple[dict[str, Decimal], frozenset[s
         return {"mark": leg.entry}, _AT_MARK if is_free else _AT_MARK | {"liquidation"}
     if field == "entry" and leg.entry is None and leg.mark is not None:
         return {"entry": leg.mark}, _AT_EQUITY | {"liquidation"}
-    if field == "leverage" and leg.leverage is None:
+    if field == "leverage" and any(leg.leverage is None for leg in world.portfolio.legs):
         return {"leverage": Decimal(1)}, frozenset({"initial", "available"})
     return None

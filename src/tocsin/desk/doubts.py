@@ -40,18 +40,20 @@ def _on_leverage(account: Account, figure: Figure, world: World, row: Row) -> st
     """
     A position without its leverage: ours is the least that the venue allows, the account may have set less of it.
     """
-    bare = [n for n, leg in enumerate(world.portfolio.legs) if leg.leverage is None and leg.initial_rate is None]
+    legs = account.reading.portfolio.legs
+    bare = [n for n, leg in enumerate(legs) if leg.leverage is None and leg.initial_rate is None]
     if figure.leg != ACCOUNT:
         bare = [n for n in bare if n == figure.leg]
     if not bare:
         return ""
     other = world
     for n in bare:
-        other = other.with_leg(n, leverage=ONE)
-    evaluation = account.evaluate(f"leverage 1 of {bare}", other)
+        # The answer may stand on a stand-in of 1.
+        other = other.with_leg(n, leverage=ONE if world.portfolio.legs[n].leverage is None else ONE + ONE)
+    evaluation = account.evaluate(f"another leverage of {bare}", other)
     if evaluation is None or other.value(figure, evaluation) == row.own:
         return ""
-    return f"it rests on leverage of {world.portfolio.legs[bare[0]].symbol}, not in the payload"
+    return f"it rests on leverage of {legs[bare[0]].symbol}, not in the payload"
 
 
 def _on_brackets(figure: Figure, answer: Answer, row: Row) -> str:

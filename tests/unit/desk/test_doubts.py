@@ -120,6 +120,17 @@ def test_a_cross_price_from_the_money_beside_the_position(names: tuple[str, ...]
     assert row_of(check([record(**{place: alone})]), "liquidation").status is Status.SKIPPED
 
 
+def test_a_group_of_records_with_its_wallet_is_a_whole_account() -> None:
+    account = {"group": "faq", "walletBalance": 1535443.01}
+    btc = record(account=account, markPrice=31967.27)
+    eth = record(id="b", symbol="ETHUSDT", contracts=3683.979, entryPrice=1456.84, markPrice=1335.18, account=account,
+                 maintenanceMarginPercentage=0.1, liquidationPrice=1153.26, note="cum=135365",
+                 raw={"symbol": "ETHUSDT", "cum": 135365})  # fmt: skip
+    rows = [row for row in check([btc, eth]).rows if row.quantity == "liquidation"]
+    assert [row.status for row in rows] == [Status.PASSED, Status.PASSED]
+    assert [str(row.own)[:8] for row in rows] == ["26316.89", "1153.256"]
+
+
 def test_a_blank_inside_a_number_is_a_slip_of_the_copy() -> None:
     raw = {"code": "0", "msg": "", "data": [{"totalEq": "1", "details": [{"ccy": "BTC", "cashBal": "1 .5"}]}]}
     one = {"id": "x", "venue": "okx", "kind": "balance", "raw": raw, "source": "a test"}

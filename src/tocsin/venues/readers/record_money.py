@@ -3,8 +3,8 @@ The money behind a recorded cross position, where the collector kept it beside t
 
     "account": {"walletBalance": 1535443.01, "otherMaintenance": 356512.508, "otherUnrealizedPnl": -448192.89}
 
-Wallet, maintenance margin and unrealised profit of the other positions belong together: the wallet alone would leave
-the others out, so it counts only beside them.
+Wallet, maintenance margin and unrealised profit of the other positions belong together: the wallet of a single position
+would leave the others out, so it counts only beside them. Several records of one group are the whole account.
 """
 
 import re
@@ -24,9 +24,10 @@ _CUM = re.compile(r"\b(?:cum|deduction)\s*=\s*(\d+(?:\.\d+)?)")
 
 def read_money(account: Fields | None, raw: Fields, draft: Draft) -> None:
     """
-    Put wallet, maintenance margin and profit of the positions left out into a draft of one cross position.
+    Put wallet, maintenance margin and profit of the positions left out into a draft of cross positions.
     """
-    if len(draft.legs) != 1 or draft.legs[0].mode is not Mode.CROSS or draft.balances or draft.equity is not None:
+    is_cross = all(leg.mode is Mode.CROSS for leg in draft.legs)
+    if not draft.legs or not is_cross or draft.balances or draft.equity is not None:
         return
     wallet = maintenance = profit = None
     for fields in (account, raw):
@@ -43,12 +44,13 @@ def read_money(account: Fields | None, raw: Fields, draft: Draft) -> None:
                 maintenance = fields.optional(name)
             elif (word in _PROFIT or re.search("upn?l|unreali[sz]ed|profit", rest)) and profit is None:
                 profit = fields.optional(name)
-    if wallet is None or maintenance is None or profit is None or maintenance < 0:
+    is_told = maintenance is not None and profit is not None and maintenance >= 0
+    if wallet is None or len({leg.settle for leg in draft.legs}) > 1 or not (is_told or len(draft.legs) > 1):
         return
-    leg = draft.legs[0]
-    draft.add_balance(Balance(asset=leg.settle, amount=wallet, price=Decimal(1)))
-    draft.other_maintenance, draft.other_unrealised = maintenance, profit
-    draft.notes.append("wallet, maintenance margin and profit of the other positions as the collector kept them")
+    draft.add_balance(Balance(asset=draft.legs[0].settle, amount=wallet, price=Decimal(1)))
+    if is_told:
+        draft.other_maintenance, draft.other_unrealised = maintenance, profit
+    draft.notes.append("money behind the cross positions as the collector kept it")
 
 
 def read_deduction(note: str, draft: Draft) -> None:
