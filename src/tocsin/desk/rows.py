@@ -77,10 +77,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     def code(self) -> Code | None:
         """
         Return the cause of the largest part of the difference, else the connector's, None if there is neither.
+
+        Where venue and rules agree within the tolerance, a connector that does not is the cause.
         """
-        if self.parts:
+        agree = self.relative is not None and self.tolerance is not None and self.relative <= self.tolerance
+        if self.parts and not (agree and self.connector is not None):
             return max(self.parts, key=lambda part: abs(part.amount)).code
-        found = self.hint or self.connector
+        found = self.connector if agree and self.connector is not None else self.hint or self.connector
         return found.code if found else None
 
 

@@ -271,6 +271,15 @@ def test_a_connector_s_figure_is_never_judged_by_ours() -> None:
     assert row.reported is not None and row.connector.amount == EXACT.subtract(row.derived or D(0), row.reported)
 
 
+def test_a_connector_is_the_cause_where_venue_and_rules_agree_to_the_digits() -> None:
+    (info,) = binance().payload
+    digits = {**info, "liquidationPrice": str(round(D(info["liquidationPrice"]), 2))}
+    unified = {"symbol": "BTC/USDT:USDT", "contracts": 25.0, "contractSize": 1.0, "side": "long", "info": digits}
+    row = row_of([{**unified, "liquidationPrice": 50000.0}], "liquidation", "BTCUSDT")
+    assert [part.code for part in row.parts] == [Code.ROUNDING]
+    assert (row.status, row.code) == (Status.FAILED, Code.CONNECTOR_DERIVED)
+
+
 def test_what_only_the_connector_says_is_shown_and_skipped() -> None:
     base = binance()
     info = copy.deepcopy(base.payload[0])
