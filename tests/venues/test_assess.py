@@ -183,6 +183,7 @@ BROKEN = [
     ({"legs": [{"symbol": "B", "underlying": "B", "size": "１"}]}, r"legs\[0\]: size must be a number"),
     ({"legs": [{"symbol": "B", "underlying": "B", "size": "1e999999999"}]}, r"size must be 0 or between"),
     ({"legs": [{"symbol": "B", "underlying": "B", "size": 1, "mark": D("1e999999999")}]}, r"mark must be 0 or between"),
+    ({"legs": [{"symbol": "B" * 999, "underlying": "B", "size": 1}]}, r"symbol must be printable text of at most 200"),
     ({"legs": [], "mode": "hedge"}, r"mode must be isolated or cross or portfolio, was \"hedge\""),
     ({"legs": [], "time": D(-5)}, r"time must be ISO 8601 or milliseconds since 1970, was '-5'"),
     ({"legs": [], "time": "yesterday"}, r"time must be ISO 8601"),

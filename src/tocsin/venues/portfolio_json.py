@@ -23,6 +23,7 @@ from tocsin.venues.registry import MODULES, NOT_COVERED
 
 S = TypeVar("S", bound=msgspec.Struct)
 _NUMBER = "a JSON number, or its digits as text"
+_TEXT_MAX = 200
 _LEG_NEEDS = ("symbol", "underlying", "size")
 
 
@@ -94,8 +95,8 @@ def _convert(value: Any, kind: type[S], where: str) -> S:
         if name not in kind.__struct_fields__:
             known = suggest(name, kind.__struct_fields__) or f"; known: {', '.join(kind.__struct_fields__)}"
             raise DataError(f"{at}unknown field {name!r}{known}")
-        if isinstance(item, str) and not item.isprintable():
-            raise DataError(f"{at}{name} must be printable text, was {_show(item)}")
+        if isinstance(item, str) and not (item.isprintable() and len(item) <= _TEXT_MAX):
+            raise DataError(f"{at}{name} must be printable text of at most {_TEXT_MAX} signs, was {_show(item)}")
         wanted = _types(kind)[name]
         if Decimal in wanted and isinstance(item, (str, Decimal)):
             body[name] = to_number(item, f"{at}{name}")
