@@ -5,7 +5,6 @@ The codec knows fields by their place in the bytes, people by name and identifie
 `contracts[6].look_ahead_ns`.
 """
 
-import re
 from types import UnionType
 from typing import Any, cast, get_args, get_origin
 
@@ -15,7 +14,6 @@ from tocsin.core.codec import encode
 from tocsin.core.errors import CodecError, SheetError
 from tocsin.sheet.terms import RiskSheet, decode_sheet, encode_sheet
 
-_PLACE = re.compile(r"(Expected|Invalid enum value)(.*?)(?:, got .*)? - at `\$((?:\[\d+\])+)`")
 _WAS_MAX = 60
 
 
@@ -48,16 +46,17 @@ def reread_sheet(sheet: RiskSheet) -> RiskSheet:
 
 
 def _name_misread(data: bytes, error: CodecError) -> str:
-    found = _PLACE.search(str(error))
-    if found is None:
+    words, _, place = str(error).partition(" - at `$[")
+    indices = place.removesuffix("]`").split("][")
+    if not all(index.isdecimal() for index in indices):
         return f"sheet must have fields of the published types, has not: {error}"
     try:
-        label, value = _walk(data, [int(index) for index in re.findall(r"\d+", found[3])])
+        label, value = _walk(data, [int(index) for index in indices])
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         # What follows the field is broken as well.
         return f"sheet must have fields of the published types, has not: {error}"
-    accepted = found[2].strip() if found[1] == "Expected" else "one of the published numbers"
-    return _refusal(label, accepted, value)
+    _, _, expected = words.partition("Expected ")
+    return _refusal(label, expected.partition(", got ")[0] or "one of the published numbers", value)
 
 
 def _refusal(label: str, accepted: str, value: object) -> str:
