@@ -4,9 +4,9 @@ Commands in an order that nobody expects: each is taken as the rulebook says, or
 
 from msgspec.structs import replace
 
-from tests.helpers.worlds import ALT, LINEAR, Driver
+from tests.helpers.worlds import ALT, LINEAR, MINUTE, Driver, small_sheet
 from tocsin.engine import commands as cm
-from tocsin.sheet.terms import encode_sheet
+from tocsin.sheet.terms import LifePolicy, encode_sheet
 
 
 def test_lc_014_a_rescale_brings_no_settled_number_back():
@@ -39,3 +39,19 @@ def test_lc_014_a_rescale_brings_no_settled_number_back():
         ("rescale_refused", "contracts[2] must be a new number, was that of a settled contract"),
         ("rescale_asked", None),
     ]
+
+
+def test_lc_002_nobody_is_told_that_a_settled_contract_comes_back():
+    """LC-002, LC-010: it stays as it is, whatever is asked, and its grace never ends because none begins."""
+    world = Driver(small_sheet(life=LifePolicy(grace_ns=MINUTE, quorum_ppm=0, quorum_marks=1, grace_max_ns=2 * MINUTE)))
+    world.marks()
+    world.cut()
+    world.ok(cm.Delist, contract=ALT)
+    world.cut()
+    world.ok(cm.Settle, contract=ALT, price=100_000)
+    world.cut()
+    for halted in (False, True, False):
+        world.ok(cm.SetMarket, contract=ALT, halted=halted)
+        assert [(e.kind, e.fields["why"]) for e in world.cut().events] == [("market_refused", "it is settled")]
+    assert not [e for _ in range(4) for e in world.cut().events]
+    assert world.engine.house.state.halted == [ALT]

@@ -24,6 +24,9 @@ def set_market(house: HouseDesk, contract: int, halted: bool) -> None:
     Halt a contract, or let it come back: it stays reduce-only until its grace is over (rules LC-002, LC-003).
     """
     state = house.state
+    if contract in state.settled:
+        house.note("market_refused", contract=contract, why="it is settled")
+        return
     was = contract in state.halted
     state.halted = [c for c in state.halted if c != contract]
     state.resuming = [r for r in state.resuming if r.contract != contract]
