@@ -99,9 +99,9 @@ def broad_sheet() -> t.RiskSheet:
 class BroadChaos(Chaos):
     """A wild world whose sheet has everything; `open_contracts` are those that can still be traded."""
 
-    def __init__(self, *, shards=1, on_cut=None, traders=1):
+    def __init__(self, sheet=None, *, shards=1, on_cut=None, traders=1):
         self.scale = 1
-        super().__init__(broad_sheet(), shards=shards, on_cut=on_cut, traders=traders)
+        super().__init__(sheet or broad_sheet(), shards=shards, on_cut=on_cut, traders=traders)
         self.marks_now |= {FUTURE: 100_000_000, CALL: 2_000_000, SPOT: 100_000_000}
         for contract in (FUTURE, CALL, SPOT):
             self.funding[contract] = self.grades[contract] = 0
