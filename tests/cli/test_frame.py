@@ -73,7 +73,7 @@ def test_a_wrong_argument_names_value_and_what_is_accepted() -> None:
     shown = run("bench", "jornal")
     assert shown.returncode == 2
     first, hint = shown.stderr.splitlines()
-    assert first.startswith('tocsin: Invalid value "jornal" for NAME. Choose from: "journal".')
+    assert first.startswith('tocsin: Invalid value "jornal" for NAME. Choose from: "journal", "margin", "rules".')
     assert hint == "  hint: see `tocsin bench --help`"
 
 
