@@ -14,7 +14,7 @@ from tests.rules.test_accounts2 import Desk
 from tests.rules.test_money import cut, told
 from tocsin.accounts.store import RowKind
 from tocsin.core.errors import Reason, Refused, SheetError
-from tocsin.core.ids import default_account
+from tocsin.core.ids import GLOBAL_FUND, default_account, market_fund
 from tocsin.engine import commands as cm
 from tocsin.margin.requirement import compute_requirement
 from tocsin.margin.state import AccountState, Level, Mode
@@ -713,3 +713,23 @@ def test_successors_of_a_rescaled_sheet():
         check_successor(sheet, small)
     with pytest.raises(SheetError, match="units"):
         check_successor(sheet, sheet, {LINEAR: 10})
+
+
+@sides
+def test_lc_015_the_fund_of_a_settled_market_goes_to_the_global_fund(side):
+    """LC-015: as it is paid out, and whatever comes in later; other markets keep theirs."""
+    driver = world(small_sheet(), accounts=[(1, 10**9), (2, 10**9)])
+    driver.ok(cm.FundDeposit, contract=LINEAR, asset=USDT, amount=700)
+    driver.ok(cm.FundDeposit, contract=ALT, asset=USDT, amount=30)
+    driver.fill(*(1, 2)[::side], 4, 4 * 10**8)
+    driver.ok(cm.Delist, contract=LINEAR)
+    cut(driver)
+    driver.ok(cm.Settle, contract=LINEAR, price=10_300_000)
+    cut(driver)
+    house = driver.engine.house
+    assert house.cash(market_fund(LINEAR), USDT) == 700
+    cut(driver)
+    assert [house.cash(a, USDT) for a in (market_fund(LINEAR), market_fund(ALT), GLOBAL_FUND)] == [0, 30, 700]
+    driver.ok(cm.FundDeposit, contract=LINEAR, asset=USDT, amount=5)
+    cut(driver)
+    assert house.cash(GLOBAL_FUND, USDT) == 705

@@ -113,6 +113,19 @@ def settle(house: HouseDesk) -> None:
     _convert_held(house)
     for asset in sorted({c.asset for c in house.state.claims}):
         _draw_funds(house, asset)
+    _close_settled_funds(house)
+
+
+def _close_settled_funds(house: HouseDesk) -> None:
+    """Leave the fund of a settled market to the global fund, once nothing is claimed on that market (rule LC-015)."""
+    claimed = {c.contract for c in house.state.claims}
+    for contract in house.state.settled:
+        state = house.store.read(market_fund(contract))
+        if contract in claimed or state is None:
+            continue
+        for asset, amount in sorted(state.cash.items()):
+            house.move(asset, amount, market_fund(contract), GLOBAL_FUND)
+            house.note("fund_income", GLOBAL_FUND, asset=asset, amount=amount, why=f"market {contract} is settled")
 
 
 def _sweep_base(house: HouseDesk, terms: ContractTerms) -> None:
