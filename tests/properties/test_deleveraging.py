@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.hedged import CALL, FUTURE, NEXT, USD, World
 from tocsin.core.ids import default_account
-from tocsin.engine.candidates import close_at_mark
+from tocsin.engine.candidates import close_lots_at_mark
 from tocsin.engine.messages import CloseLots
 from tocsin.margin.requirement import sum_requirement
 from tocsin.margin.state import Mode
@@ -42,7 +42,7 @@ def check_decisions(world: World, hedges: t.Hedges) -> int:
     for account, closed in per_account.items():
         state = world.engine.read(account)
         assert state.mode != Mode.EXTERNAL
-        after = close_at_mark(state, valuation, closed)
+        after = close_lots_at_mark(state, valuation, closed)
         if hedges is t.Hedges.KEEP:
             for level in (1, 2, 3):
                 assert sum_requirement(after, valuation, level) <= sum_requirement(state, valuation, level)

@@ -15,7 +15,7 @@ from tests.helpers.hedged import CALL, FUTURE, NEXT, USD, World, at_marks, holde
 from tocsin.core.errors import DataError
 from tocsin.core.ids import SUSPENSE, bucket_of, default_account
 from tocsin.engine import commands as cm
-from tocsin.engine.candidates import LEGS_MAX, close_at_mark, find_safe_lots, find_spreads, offer_lots
+from tocsin.engine.candidates import LEGS_MAX, close_lots_at_mark, find_safe_lots, find_spreads, offer_lots
 from tocsin.margin.requirement import compute_requirement, sum_requirement
 from tocsin.margin.state import AccountClass, AccountState, Level, Mode
 from tocsin.margin.valuation import compute_balances
@@ -50,9 +50,9 @@ def test_wf_036_what_is_safe(side: int, legs: dict[str, int], contract: int, saf
     (offer,) = offer_lots(1, state, at, [], {contract: -held})
     assert (offer.lots, offer.safe) == (abs(held), safe)
     before = compute_requirement(state, at, 2)
-    assert compute_requirement(close_at_mark(state, at, {contract: safe}), at, 2) <= before
+    assert compute_requirement(close_lots_at_mark(state, at, {contract: safe}), at, 2) <= before
     if safe < abs(held):
-        assert compute_requirement(close_at_mark(state, at, {contract: safe + 1}), at, 2) > before
+        assert compute_requirement(close_lots_at_mark(state, at, {contract: safe + 1}), at, 2) > before
 
 
 @SIDES
@@ -77,7 +77,7 @@ def test_wf_036_contracts_are_safe_together(side: int, most: int) -> None:
     assert (safe, alone) == ({FUTURE: most, NEXT: 0}, {NEXT: most})
     for x in range(safe[FUTURE] + 1):
         for y in range(safe[NEXT] + 1):
-            after = close_at_mark(state, at, {FUTURE: x, NEXT: y})
+            after = close_lots_at_mark(state, at, {FUTURE: x, NEXT: y})
             assert all(sum_requirement(after, at, i + 1) <= limit for i, limit in enumerate(limits))
 
 
@@ -138,7 +138,7 @@ def test_closing_safe_lots_in_any_part_raises_no_requirement(legs, mode, data) -
         assert spreads == {USD: offers[0].spreads}
         whole = gcd(*(o.lots for o in offers))
         closed = {o.contract: o.lots // whole * count for o in offers}
-    after = close_at_mark(state, at, closed)
+    after = close_lots_at_mark(state, at, closed)
     assert compute_balances(after, at) == {USD: compute_balances(state, at)[USD]}
     for level in (1, 2, 3):
         assert sum_requirement(after, at, level) <= sum_requirement(state, at, level)
@@ -153,7 +153,7 @@ def test_safe_lots_of_one_contract_are_the_most_that_are(legs, data) -> None:
     limits = [sum_requirement(state, at, level) for level in (1, 2, 3)]
     harmless = [
         all(
-            sum_requirement(close_at_mark(state, at, {contract: k}), at, i + 1) <= limit
+            sum_requirement(close_lots_at_mark(state, at, {contract: k}), at, i + 1) <= limit
             for i, limit in enumerate(limits)
         )
         for k in range(held + 1)

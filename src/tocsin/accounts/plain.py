@@ -13,11 +13,7 @@ from tocsin.core.limits import CASH_MAX, HOLD_CAPS_MAX, LOTS_MAX, POSITIONS_MAX
 from tocsin.margin.levels import compute_level
 from tocsin.margin.requirement import INITIAL, SCALE, compute_requirement, sum_requirement
 from tocsin.margin.state import AccountClass, AccountState, Level, Mode
-from tocsin.margin.valuation import (
-    Line,
-    Valuation,
-    compute_equity,
-)
+from tocsin.margin.valuation import Line, Valuation, close_at_mark, compute_equity
 from tocsin.sheet.terms import Kind
 
 Result = money.Result
@@ -68,7 +64,7 @@ class PlainStore:
             result = self._handlers[RowKind(kind)](account, key, a, b, c, d)
             if e and not result[0]:
                 asset = self._valuation.lines[key].asset
-                money.set_cash(account, asset, account.cash.get(asset, 0) - e)
+                money.add_cash(account, asset, -e)
             out.add(*result)
         return out
 
@@ -338,13 +334,12 @@ class PlainStore:
 
     def _apply_take(self, account: AccountState, contract: int, _a: int, _b: int, _c: int, _d: int) -> Result:
         """Close at mark: cash gets q x (m - F) - e; x lots, y booked value q x (m - F)."""
-        lots, entry = account.positions.pop(contract, (0, 0))
+        lots = account.positions.get(contract, (0, 0))[0]
         if lots == 0:
             return Reason.OK, 0, 0
         line = self._valuation.lines[contract]
-        value = lots * line.net
-        money.set_cash(account, line.asset, account.cash.get(line.asset, 0) + value - entry)
-        return Reason.OK, lots, value
+        close_at_mark(account, line, -lots)
+        return Reason.OK, lots, lots * line.net
 
     @staticmethod
     def _set_hold(account: AccountState, contract: int, bid: int, ask: int) -> None:

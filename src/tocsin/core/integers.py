@@ -10,6 +10,9 @@ from math import isqrt as isqrt
 PPM = 1_000_000
 """Parts per million: the scale of every published rate and factor."""
 
+GAIN_PARTS = 256
+"""Denominator of the part of a gain that counts against losses elsewhere, and of lambda."""
+
 INT64_MAX = 2**63 - 1
 
 

@@ -10,7 +10,7 @@ from tocsin.core.limits import PRICE_SCALE
 from tocsin.engine.messages import LotCandidate, MoneyCandidate
 from tocsin.margin.requirement import LIQUIDATION, MARGIN_CALL, TAKEOVER, compute_requirement, sum_requirement
 from tocsin.margin.state import AccountState
-from tocsin.margin.valuation import Valuation, compute_balances, compute_equity
+from tocsin.margin.valuation import Valuation, close_at_mark, compute_balances, compute_equity
 from tocsin.procedures.liquidation.intent import Intent, reserved_lots
 
 LEGS_MAX = 5
@@ -78,27 +78,20 @@ def is_joint(state: AccountState, valuation: Valuation) -> bool:
     return factors.scenario_counts or factors.addon_counts
 
 
-def close_at_mark(state: AccountState, valuation: Valuation, closed: dict[int, int]) -> AccountState:
+def close_lots_at_mark(state: AccountState, valuation: Valuation, closed: dict[int, int]) -> AccountState:
     """
     Return the account after `closed` lots (>= 0 per contract) of its positions were closed at the mark.
-
-    Balances `E_c` stay as they are, to the unit; entry sums of what is left are put to the mark.
     """
     after = state.copy()
     for contract, units in closed.items():
-        lots, entry = state.positions[contract]
-        line = valuation.lines[contract]
-        left = lots - units if lots > 0 else lots + units
-        after.cash[line.asset] = after.cash.get(line.asset, 0) + lots * line.net - entry
-        after.positions[contract] = (left, left * line.net)
-        if not left:
-            del after.positions[contract]
+        long = state.positions[contract][0] > 0
+        close_at_mark(after, valuation.lines[contract], -units if long else units)
     return after
 
 
 def _keeps(state: AccountState, valuation: Valuation, limits: list[int], closed: dict[int, int]) -> bool:
     """Return whether no requirement from `margin_call` down is above its limit once `closed` lots are gone."""
-    after = close_at_mark(state, valuation, closed)
+    after = close_lots_at_mark(state, valuation, closed)
     return all(sum_requirement(after, valuation, level) <= limits[i] for i, level in enumerate(_LEVELS))
 
 

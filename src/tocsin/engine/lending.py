@@ -5,15 +5,16 @@ Rates follow from what all accounts owed and owned at the last close. What borro
 account at a close, and lenders are credited from it in the cycle after; it never falls below zero.
 """
 
+from tocsin.accounts.money import INTEREST_SCALE
 from tocsin.accounts.store import RowKind
 from tocsin.core.ids import GLOBAL_FUND, INTEREST
 from tocsin.core.integers import PPM, ceil_div, floor_div
 from tocsin.engine import messages as ms
 from tocsin.engine.house import HouseDesk
+from tocsin.engine.losses import quote_conversion
 from tocsin.sheet.terms import BorrowTerms
 
 YEAR_NS = 365 * 86_400 * 10**9
-INTEREST_SCALE = 10**12
 
 
 def yearly_rate_ppm(terms: BorrowTerms, owed: int, owned: int) -> int:
@@ -67,20 +68,16 @@ def convert_debts(house: HouseDesk, asked: list[ms.Conversion]) -> list[ms.Decis
     what is owed: got rounded down, given rounded up, in (bucket, account, index) order (rule AC-039).
     """
     out: list[ms.Decision] = []
-    valuation = house.valuation
     spent: dict[int, int] = {}
     left: dict[tuple[int, int], int] = {}
     have: dict[tuple[int, int], int] = {}
     for ask in asked:
         need = left.setdefault((ask.account, ask.asset), ask.need)
         free = have.setdefault((ask.account, ask.collateral), ask.have)
-        price = valuation.prices[ask.collateral] * (PPM - valuation.assets[ask.collateral].stress_ppm)
-        target = valuation.price_owed(ask.asset) * PPM
-        fund = max(0, house.cash(GLOBAL_FUND, ask.asset)) - spent.get(ask.asset, 0)
-        got = min(need, floor_div(free * price, target), fund)
-        if got <= 0:
+        fund = house.cash(GLOBAL_FUND, ask.asset) - spent.get(ask.asset, 0)
+        got, given = quote_conversion(house.valuation, ask.collateral, free, ask.asset, min(need, fund))
+        if not got:
             continue
-        given = ceil_div(got * target, price)
         left[ask.account, ask.asset] = need - got
         have[ask.account, ask.collateral] = free - given
         spent[ask.asset] = spent.get(ask.asset, 0) + got

@@ -16,6 +16,7 @@ from tocsin.core.integers import PPM, ceil_div, floor_div, share_pro_rata
 from tocsin.engine import messages as ms
 from tocsin.engine.claims import NO_MARKET, STAND_IN, Claim, add_claim, all_claims, pay_claims, total_claims
 from tocsin.engine.house import HouseDesk
+from tocsin.margin.valuation import Valuation
 from tocsin.procedures.waterfall.funds import Stage, share_stages
 from tocsin.procedures.waterfall.scores import Candidate, rank_candidates
 from tocsin.procedures.waterfall.sharing import share_deficit
@@ -77,6 +78,19 @@ def _split(house: HouseDesk, amount: int, weights: list[tuple[int, int]]) -> lis
     return [(contract, part) for (contract, _), part in zip(weights, parts, strict=True) if part]
 
 
+def quote_conversion(valuation: Valuation, collateral: int, have: int, asset: int, most: int) -> tuple[int, int]:
+    """
+    Return what up to `have` units of `collateral` buy of `asset` at the stressed price, at most `most` units, and what
+    is given for it: got rounded down, given rounded up; nothing where there is nothing to sell, to buy, or no price.
+    """
+    price = valuation.prices[collateral] * (PPM - valuation.assets[collateral].stress_ppm)
+    if have <= 0 or most <= 0 or price == 0:
+        return 0, 0
+    target = valuation.price_owed(asset) * PPM
+    got = min(most, floor_div(have * price, target))
+    return got, ceil_div(got * target, price)
+
+
 def convert(house: HouseDesk, collateral: int, have: int, asset: int, need: int) -> tuple[int, int]:
     """
     Sell up to `have` units of `collateral` in suspense to the global fund for up to `need` units of `asset` at the
@@ -84,15 +98,10 @@ def convert(house: HouseDesk, collateral: int, have: int, asset: int, need: int)
 
     Limited by what the fund holds in `asset`; what it cannot buy stays in suspense and is tried again each cycle.
     """
-    valuation = house.valuation
-    price = valuation.prices[collateral] * (PPM - valuation.assets[collateral].stress_ppm)
-    target = valuation.price_owed(asset) * PPM
-    if have <= 0 or need <= 0 or price == 0:
+    fund = house.cash(GLOBAL_FUND, asset)
+    got, given = quote_conversion(house.valuation, collateral, have, asset, min(need, fund))
+    if not got:
         return 0, 0
-    got = min(need, floor_div(have * price, target), max(0, house.cash(GLOBAL_FUND, asset)))
-    if got <= 0:
-        return 0, 0
-    given = ceil_div(got * target, price)
     house.move(asset, got, GLOBAL_FUND, SUSPENSE)
     house.move(collateral, given, SUSPENSE, GLOBAL_FUND)
     house.note("converted", collateral=collateral, given=given, asset=asset, got=got)

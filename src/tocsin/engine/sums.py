@@ -8,9 +8,9 @@ the same numbers (rule WY-004).
 from bisect import bisect_right
 from typing import NamedTuple
 
-from tocsin.core.integers import PPM
+from tocsin.core.integers import GAIN_PARTS, PPM
 from tocsin.margin.requirement import INITIAL, account_addon, contract_addon, contract_requirement
-from tocsin.margin.scenario import GAIN_PARTS, scenario_component
+from tocsin.margin.scenario import scenario_component
 from tocsin.margin.state import AccountState
 from tocsin.margin.valuation import Factors, Line, Valuation, compute_balances, value_balance
 

@@ -6,11 +6,11 @@ together by sum or maximum as the sheet says; contracts add up. The scenario com
 by sum or maximum; add-ons always add. The total is rounded up once, per account and level.
 """
 
-from tocsin.core.integers import PPM, ceil_div
+from tocsin.core.integers import GAIN_PARTS, PPM, ceil_div
 from tocsin.core.limits import PRICE_SCALE
-from tocsin.margin.scenario import GAIN_PARTS, scenario_component
+from tocsin.margin.scenario import scenario_component
 from tocsin.margin.state import AccountState
-from tocsin.margin.valuation import Factors, Line, Valuation, compute_gains, cost_above_bracket
+from tocsin.margin.valuation import Factors, Line, Valuation, close_at_mark, compute_gains, cost_above_bracket
 
 LEG_SCALE = PPM * PPM * PRICE_SCALE
 """Denominator of what one contract requires by itself."""
@@ -121,9 +121,7 @@ def without_expiring(account: AccountState, valuation: Valuation) -> AccountStat
         return None
     rest = account.copy()
     for contract in gone:
-        lots, entry = rest.positions.pop(contract)
-        line = valuation.lines[contract]
-        rest.cash[line.asset] = rest.cash.get(line.asset, 0) + lots * line.net - entry
+        close_at_mark(rest, valuation.lines[contract], -rest.positions[contract][0])
         rest.holds.pop(contract, None)
     return rest
 

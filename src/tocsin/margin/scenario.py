@@ -10,13 +10,11 @@ from collections.abc import Mapping
 from operator import add
 from typing import NamedTuple
 
+from tocsin.core.integers import GAIN_PARTS
 from tocsin.margin.state import AccountState
 from tocsin.margin.valuation import Valuation, compute_balances
 
 Holds = Mapping[int, tuple[int, int]]
-
-GAIN_PARTS = 256
-"""Denominator of the part of a gain that counts against losses elsewhere, and of lambda."""
 
 
 class ScenarioSum(NamedTuple):

@@ -293,6 +293,23 @@ def compute_gains(account: AccountState, valuation: Valuation) -> dict[int, int]
     return out
 
 
+def close_at_mark(account: AccountState, line: Line, move: int) -> None:
+    """
+    Trade `move` signed lots of a position that is held, at most all of it, at its mark: balances `E_c` stay what they
+    are, to the unit. What is left keeps its P&L; the P&L of a position that is gone becomes cash.
+    """
+    lots, entry = account.positions[line.terms.id]
+    if lots + move:
+        account.positions[line.terms.id] = (lots + move, entry + move * line.net)
+        return
+    del account.positions[line.terms.id]
+    cash = account.cash.get(line.asset, 0) + lots * line.net - entry
+    if cash:
+        account.cash[line.asset] = cash
+    else:
+        account.cash.pop(line.asset, None)
+
+
 def ppm_beyond_band(underlying: UnderlyingTerms, mark: int) -> int:
     """
     Return by how many ppm of its reference an underlying's price is beyond its band, rounded up; 0 inside.

@@ -3,7 +3,7 @@ Check what a sheet says of scenarios, underlyings, options and spot (rules SH-02
 """
 
 from tocsin.core import limits
-from tocsin.core.integers import PPM, ceil_div
+from tocsin.core.integers import GAIN_PARTS, PPM, ceil_div
 from tocsin.sheet.bounds import (
     require,
     require_between,
@@ -16,7 +16,6 @@ from tocsin.sheet.marks import has_right_sign
 from tocsin.sheet.terms import AssetTerms, Components, ContractTerms, Kind, RiskSheet, UnderlyingTerms
 
 _PER_LOT_MIN = limits.NOTIONAL_PER_LOT_MIN
-GAIN_PARTS = 256
 
 
 def validate_risk(sheet: RiskSheet) -> None:
@@ -45,10 +44,11 @@ def validate_risk(sheet: RiskSheet) -> None:
     for asset in sheet.assets:
         _validate_row(sheet, asset)
     known = {u.id: u for u in sheet.underlyings}
+    caps = {c.id: c.mark_cap for c in sheet.contracts}
     for contract in sheet.contracts:
         _validate_array(sheet, contract, known)
         _validate_kind(sheet, contract)
-        _validate_total(sheet, contract, known)
+        _validate_total(sheet, contract, known.get(contract.underlying), caps)
 
 
 def _modes(sheet: RiskSheet) -> list[tuple[str, Components]]:
@@ -142,14 +142,18 @@ def _validate_array(sheet: RiskSheet, contract: ContractTerms, known: dict[int, 
         require_brackets(f"{at}.liquidity", contract.liquidity)
 
 
-def _require_fits(sheet: RiskSheet, contract: ContractTerms, field: str, per_lot: int, times: int = 1) -> None:
-    """Refuse an amount per lot that at the position cap passes the bound, in units or at the price cap."""
+def _require_fits(sheet: RiskSheet, contract: ContractTerms, field: str, per_lot: int, times: int = 1) -> int:
+    """
+    Refuse an amount per lot that at the position cap passes the bound, in units or at the price cap; return what it is
+    there, in valuation units.
+    """
     price = next(a.price_cap for a in sheet.assets if a.id == contract.asset)
     units = per_lot * contract.position_cap
     most = times * limits.NOTIONAL_MAX
     require(units <= most, field, units, f"at most {most} units")
     valued = ceil_div(units * price, limits.PRICE_SCALE)
     require(valued <= most, f"{field} x price_cap", valued, f"at most {most} valuation units")
+    return valued
 
 
 def _validate_kind(sheet: RiskSheet, contract: ContractTerms) -> None:
@@ -185,19 +189,21 @@ def _validate_kind(sheet: RiskSheet, contract: ContractTerms) -> None:
         require(value <= limits.NOTIONAL_MAX, f"{at}.base_units x position_cap{text}", value, accepted)
 
 
-def _validate_total(sheet: RiskSheet, contract: ContractTerms, known: dict[int, UnderlyingTerms]) -> None:
+def _validate_total(
+    sheet: RiskSheet, contract: ContractTerms, underlying: UnderlyingTerms | None, caps: dict[int, int]
+) -> None:
     """
-    Refuse a contract whose requirement with scenarios and add-ons could pass twice the largest notional (UN-010).
+    Refuse a contract whose requirement with scenarios and add-ons could pass twice the largest notional (UN-010);
+    `caps` are the mark caps of all contracts.
     """
     largest = max((abs(pnl) for pnl in contract.array), default=0)
     charge = max(contract.charge_long, contract.charge_short)
     last = contract.liquidity[-1].rate_ppm if contract.liquidity else 0
     beyond, slope = 0, 0
-    underlying = known.get(contract.underlying)
     if underlying is not None and underlying.concentration:
         slope = underlying.concentration[-1].rate_ppm
     if underlying is not None and underlying.contract != -1:
-        cap = next(c.mark_cap for c in sheet.contracts if c.id == underlying.contract)
+        cap = caps[underlying.contract]
         beyond = ceil_div((cap + abs(underlying.reference)) * PPM, abs(underlying.reference))
     for label, components in _modes(sheet):
         tiered = contract.tiers[-1].rate_ppm * contract.mark_cap * components.tiered.initial
@@ -207,9 +213,7 @@ def _validate_total(sheet: RiskSheet, contract: ContractTerms, known: dict[int, 
         units = ceil_div(tiered + addon + band + per_unit, PPM * PPM)
         field = f"contracts[{contract.id}]: {label}requirement at the caps"
         times = limits.REQUIREMENT_PPM_MAX // PPM
-        _require_fits(sheet, contract, field, units, times)
-        price = next(a.price_cap for a in sheet.assets if a.id == contract.asset)
-        valued = ceil_div(units * contract.position_cap * price, limits.PRICE_SCALE)
+        valued = _require_fits(sheet, contract, field, units, times)
         focus = ceil_div(abs(contract.delta) * slope * components.addon.initial, PPM * PPM) * contract.position_cap
         most = times * limits.NOTIONAL_MAX
         require(valued + focus <= most, f"{field} with concentration", valued + focus, f"at most {most}")

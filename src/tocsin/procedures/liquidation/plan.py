@@ -16,7 +16,7 @@ from tocsin.core.limits import PRICE_SCALE
 from tocsin.margin.prices import concession_limit
 from tocsin.margin.requirement import LIQUIDATION, MARGIN_CALL, compute_exit, sum_requirement
 from tocsin.margin.state import AccountState
-from tocsin.margin.valuation import Line, Valuation, compute_equity
+from tocsin.margin.valuation import Line, Valuation, close_at_mark, compute_equity
 from tocsin.sheet.terms import LiquidationMode
 
 PARTS = 256
@@ -132,7 +132,7 @@ class _Draft:
             self.order[contract] = None
             line = self.valuation.lines[contract]
             self.cost += expected_cost(line, move)
-            _close_at_mark(self.trial, line, move)
+            close_at_mark(self.trial, line, move)
 
     def reached(self) -> bool:
         return self.equity - self.cost >= compute_exit(self.trial, self.valuation, MARGIN_CALL)
@@ -145,7 +145,7 @@ class _Draft:
             if move:
                 line = self.valuation.lines[contract]
                 cost += expected_cost(line, move)
-                _close_at_mark(trial, line, move)
+                close_at_mark(trial, line, move)
         return self.equity - cost - compute_exit(trial, self.valuation, MARGIN_CALL)
 
     def rank_legs(self) -> list[int]:
@@ -163,7 +163,7 @@ class _Draft:
                 def freed(k: int, ln: Line = line, sign: int = -1 if lots > 0 else 1) -> int:
                     without = self.trial.copy()
                     if k:
-                        _close_at_mark(without, ln, sign * k)
+                        close_at_mark(without, ln, sign * k)
                     return whole - sum_requirement(without, self.valuation, MARGIN_CALL)
 
                 best = _top(abs(lots), freed)
@@ -183,17 +183,6 @@ class _Draft:
 
 def _lots(account: AccountState, contract: int) -> int:
     return account.positions.get(contract, (0, 0))[0]
-
-
-def _close_at_mark(account: AccountState, line: Line, move: int) -> None:
-    """Trade `move` lots at the mark: balances stay what they are."""
-    contract = line.terms.id
-    lots, entry = account.positions[contract]
-    if lots + move:
-        account.positions[contract] = (lots + move, entry + move * line.net)
-    else:
-        del account.positions[contract]
-        account.cash[line.asset] = account.cash.get(line.asset, 0) + lots * line.net - entry
 
 
 def _top(most: int, gap: Callable[[int], int]) -> int:
@@ -238,7 +227,7 @@ def _share_concession(
     after = start.copy()
     needs = [sum_requirement(after, valuation, LIQUIDATION)]
     for contract, move in moves:
-        _close_at_mark(after, valuation.lines[contract], move)
+        close_at_mark(after, valuation.lines[contract], move)
         needs.append(sum_requirement(after, valuation, LIQUIDATION))
     freed = [before - left for before, left in pairwise(needs)]
     if all(part >= 0 for part in freed):
